@@ -30,9 +30,14 @@ def test_writes_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
 def test_failure_keeps_the_old_file(tmp_path: Path, failure: type[BaseException]) -> None:
     target = tmp_path / "picture.png"
     target.write_bytes(b"old")
-    with pytest.raises(failure), atomic_write(target) as temporary:
-        temporary.write_bytes(b"half")
-        raise failure
+
+    def write_half() -> None:
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(b"half")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["picture.png"]
 
