@@ -1,0 +1,185 @@
+"""The loss terms as pure functions, with every published convention by name.
+
+Notation: F, P, A are the feature maps of the generated, content and style picture at a layer, with
+N channels and M positions; G = F Fᵀ / M is the *mean* Gram matrix, which does not grow with the
+picture. In these terms every published style loss is a factor times ‖G - A‖², and every content
+loss a factor times ‖F - P‖²; they differ in the factor alone. All reductions are in the type of
+the features, at least float32: half-precision Grams overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LayerShape:
+    """Sizes that published factors depend on.
+
+    Attributes:
+        channels: N, the channels of the layer.
+        positions: M, the layer's height times its width.
+        image_pixels: Height times width of the picture itself.
+    """
+
+    channels: int
+    positions: int
+    image_pixels: int
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """The tensor in float32, or as it is where its type is no narrower."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def gram(features: Tensor) -> Tensor:
+    """Mean Gram matrix G = F Fᵀ / M (Gatys et al. 2016, eq. 3, divided by the positions).
+
+    Args:
+        features: (B, N, H, W), any floating type.
+
+    Returns:
+        (B, N, N), float32 or float64.
+    """
+    # (B, M, N) is how channels_last features lie in memory: no copy.
+    flat = at_least_float32(features.permute(0, 2, 3, 1).flatten(1, 2))
+    with torch.autocast(features.device.type, enabled=False):
+        return flat.transpose(1, 2) @ flat / flat.shape[1]
+
+
+def squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    """‖a - b‖² of each sample: (B, ...) and (B or 1, ...) to (B,)."""
+    return (at_least_float32(a) - at_least_float32(b)).square().flatten(1).sum(1)
+
+
+def squared_norm(a: Tensor) -> Tensor:
+    """‖a‖² of each sample: (B, ...) to (B,), float32 or float64."""
+    return at_least_float32(a).square().flatten(1).sum(1)
+
+
+CONTENT_FACTORS: dict[str, Callable[[LayerShape], float]] = {
+    "sum": lambda s: 1.0,
+    "half_sum": lambda s: 0.5,
+    "mean": lambda s: 1 / (s.channels * s.positions),
+    "quarter_mean": lambda s: 1 / (4 * s.channels * s.positions),
+}
+"""Factors of ‖F - P‖²: sum (scinet2019, ac209b2018), half_sum (gatys2016), mean (johnson2016,
+MSE), quarter_mean (zandian2022)."""
+
+STYLE_FACTORS: dict[str, Callable[[LayerShape], float]] = {
+    "gatys": lambda s: 1 / (4 * s.channels**2),
+    "mean_gram": lambda s: 1 / s.channels**2,
+    "johnson": lambda s: 1 / s.channels**2,
+    "tutorial": lambda s: 1 / s.channels**4,
+    "mean_raw": lambda s: s.positions**2 / s.channels**2,
+    "luan": lambda s: s.positions**2 / (2 * s.channels**2),
+    "ac209b": lambda s: 1 / 4,
+    "scinet": lambda s: (s.positions / (2 * 3 * s.image_pixels)) ** 2,
+}
+"""Factors of ‖G - A‖², G and A the mean Grams:
+gatys, 1/(4N²M²) Σ (FFᵀ - AAᵀ)² (gatys2016; zandian2022's 1/(2CHW)² is the same);
+mean_gram, mean of squares over the N² entries of Gram/M (the authors' released code);
+johnson, Σ of squares of Gram/(CHW) (johnson2016, eq. 4; the same number as mean_gram);
+tutorial, mean of squares of Gram/(CHW) (PyTorch's tutorial, zhang2020-v2);
+mean_raw, mean of squares of FFᵀ (zhang2020-v1); luan, 1/(2N²) Σ (FFᵀ - AAᵀ)² (luan2017);
+ac209b, 1/(4(HW)²) Σ (FFᵀ - AAᵀ)² of the layer (ac209b2018);
+scinet, Σ (FFᵀ - AAᵀ)² / (2·3·H·W)² of the picture (scinet2019).
+Where the style picture has another size than the content, each Gram is divided by its own M."""
+
+RELATIVE = "relative"
+CONTENT_CONVENTIONS = (RELATIVE, *CONTENT_FACTORS)
+STYLE_CONVENTIONS = (RELATIVE, *STYLE_FACTORS)
+
+
+def content_loss(
+    features: Tensor, target: Tensor, convention: str = RELATIVE, image_pixels: int = 0
+) -> Tensor:
+    """Content loss of one layer for each sample.
+
+    Args:
+        features: F, (B, N, H, W).
+        target: P, of the same shape.
+        convention: "relative", ‖F - P‖² / ‖P‖², or a name in `CONTENT_FACTORS`.
+        image_pixels: Height times width of the picture.
+
+    Returns:
+        (B,), float32 or float64.
+    """
+    distance = squared_distance(features, target)
+    if convention == RELATIVE:
+        return distance / squared_norm(target).clamp_min(torch.finfo(distance.dtype).tiny)
+    return distance * CONTENT_FACTORS[convention](_shape(features, image_pixels))
+
+
+def style_loss(
+    features: Tensor, target: Tensor, convention: str = RELATIVE, image_pixels: int = 0
+) -> Tensor:
+    """Style loss of one layer for each sample.
+
+    Args:
+        features: F, (B, N, H, W).
+        target: A, the style's mean Gram matrix from `gram`, (1 or B, N, N).
+        convention: "relative", ‖G - A‖² / ‖A‖², or a name in `STYLE_FACTORS`.
+        image_pixels: Height times width of the picture.
+
+    Returns:
+        (B,), float32 or float64.
+    """
+    distance = squared_distance(gram(features), target)
+    if convention == RELATIVE:
+        return distance / squared_norm(target).clamp_min(torch.finfo(distance.dtype).tiny)
+    return distance * STYLE_FACTORS[convention](_shape(features, image_pixels))
+
+
+def _shape(features: Tensor, image_pixels: int) -> LayerShape:
+    return LayerShape(features.shape[1], features.shape[2] * features.shape[3], image_pixels)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Σ (x[i,j+1] - x[i,j])² + Σ (x[i+1,j] - x[i,j])², every neighbouring pair (johnson2016).
+
+    Args:
+        image: (B, C, H, W).
+
+    Returns:
+        (B,), of the picture's type.
+    """
+    across = (image[..., 1:] - image[..., :-1]).square().flatten(1).sum(1)
+    return across + (image[..., 1:, :] - image[..., :-1, :]).square().flatten(1).sum(1)
+
+
+def total_variation_common(image: Tensor) -> Tensor:
+    """The same, both differences only on the common (H-1)×(W-1) grid (ac209b2018).
+
+    Args:
+        image: (B, C, H, W).
+
+    Returns:
+        (B,), of the picture's type.
+    """
+    corner = image[..., :-1, :-1]
+    across = (image[..., :-1, 1:] - corner).square().flatten(1).sum(1)
+    return across + (image[..., 1:, :-1] - corner).square().flatten(1).sum(1)
+
+
+def total_variation_mean(image: Tensor) -> Tensor:
+    """`total_variation` divided by the numbers C·H·W of the picture: the relative form.
+
+    Args:
+        image: (B, C, H, W).
+
+    Returns:
+        (B,), of the picture's type.
+    """
+    return total_variation(image) / image[0].numel()
+
+
+TOTAL_VARIATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    RELATIVE: total_variation_mean,
+    "sum": total_variation,
+    "common_grid": total_variation_common,
+}

@@ -1,0 +1,111 @@
+"""The image transformation network: Johnson et al. 2016, with what later practice replaced.
+
+Departures from arXiv 1603.08155: instance normalisation (arXiv 1607.08022) instead of batch
+normalisation; reflection padding in every convolution and nearest-neighbour up-sampling with a
+convolution instead of transposed convolutions (arXiv 1610.07629), against borders and
+checkerboards; no tanh at the end, which dulls vivid styles.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nst.errors import NstError
+
+
+class ConvNorm(nn.Sequential):
+    """Reflection padding, convolution, instance normalisation, and maybe a ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, relu: bool = True):
+        super().__init__(
+            # The norm removes any bias.
+            nn.Conv2d(
+                inputs, outputs, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"
+            ),
+            nn.InstanceNorm2d(outputs, affine=True),
+            *([nn.ReLU(inplace=True)] if relu else []),
+        )
+
+
+class Residual(nn.Module):
+    """x + conv-norm-ReLU-conv-norm of x, with no ReLU after the addition."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.body = nn.Sequential(
+            ConvNorm(channels, channels, 3), ConvNorm(channels, channels, 3, relu=False)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same."""
+        return x + self.body(x)
+
+
+class Up(nn.Module):
+    """Nearest-neighbour up-sampling by two, then `ConvNorm`: no checkerboard."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.body = ConvNorm(inputs, outputs, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, 2H, 2W)."""
+        y: Tensor = self.body(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return y
+
+
+class TransformNet(nn.Module):
+    """c9s1-w, d2w, d4w, R4w × blocks, u2w, uw, c9s1-3, on pictures of any size."""
+
+    def __init__(self, width: int = 32, blocks: int = 5):
+        """Build the network with random weights.
+
+        Args:
+            width: Channels at full size; 32 is Johnson's, 16 their released half width.
+            blocks: Residual blocks at a quarter of the size.
+
+        Raises:
+            NstError: A width below 1 or a negative number of blocks.
+        """
+        super().__init__()
+        if width < 1 or blocks < 0:
+            raise NstError(f"width {width} with {blocks} blocks is no network: give at least 1 and 0.")
+        self.width, self.blocks = width, blocks
+        self.body = nn.Sequential(
+            ConvNorm(3, width, 9),
+            ConvNorm(width, 2 * width, 3, 2),
+            ConvNorm(2 * width, 4 * width, 3, 2),
+            *(Residual(4 * width) for _ in range(blocks)),
+            Up(4 * width, 2 * width),
+            Up(2 * width, width),
+            nn.Conv2d(width, 3, 9, padding=4, padding_mode="reflect"),
+        )
+
+    @property
+    def min_size(self) -> int:
+        """Smallest height and width in pixels: reflection needs more than it pads.
+
+        Four pixels are padded at full size, one at a quarter of it.
+        """
+        return 5
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Stylise pictures.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1], H and W at least `min_size`.
+
+        Returns:
+            (B, 3, H, W), about [0, 1], not clamped.
+
+        Raises:
+            NstError: The picture is smaller than `min_size`.
+        """
+        height, width = image.shape[-2:]
+        if not torch.compiler.is_exporting() and min(height, width) < self.min_size:
+            raise NstError(f"{width}×{height} pixels: the network needs {self.min_size} each way.")
+        # Two strided convolutions round odd sizes up; the rest is cut off again.
+        y: Tensor = self.body(image - 0.5)[..., :height, :width]
+        return y + 0.5

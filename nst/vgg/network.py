@@ -1,0 +1,104 @@
+"""The frozen loss network: VGG's features of a picture, up to the deepest layer asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nst.errors import NstError, unknown
+from nst.vgg.layers import canonical, deepest, layer_names
+from nst.vgg.sources import PIXELS, Weights
+
+POOLING = ("max", "average")
+
+
+class Vgg(nn.Module):
+    """VGG's convolutional part as a fixed function of a picture.
+
+    It evaluates no layer beyond the deepest one asked for, has no trainable parameter and keeps
+    its parameters out of any `state_dict` it is part of, so that checkpoints stay small.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        layers: Iterable[str],
+        *,
+        pooling: str = "max",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            weights: From `nst.vgg.load_weights`.
+            layers: Layers that `forward` may be asked for, in any naming scheme.
+            pooling: "max" as trained, or "average" (Gatys et al. 2016: slightly more appealing).
+            dtype: Type of the convolutions; bfloat16 is about twice as fast where supported.
+
+        Raises:
+            NstError: Unknown layer or pooling, or no layer.
+        """
+        super().__init__()
+        if pooling not in POOLING:
+            raise unknown("pooling", pooling, POOLING)
+        self.architecture = weights.architecture
+        self.pooling = pooling
+        self.dtype = dtype
+        order = layer_names(self.architecture)
+        last = deepest([canonical(name, self.architecture) for name in layers], self.architecture)
+        self.layers = order[: order.index(last) + 1]
+        pixels = PIXELS[weights.pixels]
+        for k, name in enumerate(n for n in self.layers if n.startswith("conv")):
+            weight, bias = weights.convolutions[k]
+            # Pixels come in RGB: weights that expect BGR get their input channels turned round.
+            weight = weight.flip(1) if pixels.bgr and k == 0 else weight
+            weight = weight.to(dtype, memory_format=torch.channels_last)
+            self.register_buffer(f"{name}_weight", weight, persistent=False)
+            self.register_buffer(f"{name}_bias", bias.to(dtype), persistent=False)
+        self.register_buffer("mean", torch.tensor(pixels.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(pixels.std).view(1, 3, 1, 1), persistent=False)
+        self.eval()
+
+    def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Features of a picture.
+
+        Args:
+            image: (B, 3, H, W), RGB in [0, 1], any floating type.
+            layers: The layers wanted, in any naming scheme.
+
+        Returns:
+            Each name as given -> (B, C, H', W') of the network's dtype, in the order given.
+
+        Raises:
+            NstError: An unknown layer, one deeper than the network was built for, or a picture
+                too small to pool that often.
+        """
+        wanted = {name: canonical(name, self.architecture) for name in layers}
+        if missing := [name for name, layer in wanted.items() if layer not in self.layers]:
+            raise NstError(f"layer {missing[0]} is deeper than {self.layers[-1]}, the last built.")
+        last = deepest(list(wanted.values()), self.architecture)
+        kept = set(wanted.values())
+        # The preparation stays in the picture's own precision: means matter to more than 8 bits.
+        x = (image - self.mean.to(image.dtype)) / self.std.to(image.dtype)
+        x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
+        found: dict[str, Tensor] = {}
+        before = ""
+        for name in self.layers[: self.layers.index(last) + 1]:
+            x = self._evaluate(name, x, inplace=before not in kept)
+            if name in kept:
+                found[name] = x
+            before = name
+        return {name: found[layer] for name, layer in wanted.items()}
+
+    def _evaluate(self, name: str, x: Tensor, *, inplace: bool) -> Tensor:
+        if name.startswith("conv"):
+            weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
+            return F.conv2d(x, weight, bias, padding=1)
+        if name.startswith("relu"):
+            return F.relu(x, inplace=inplace)
+        if min(x.shape[-2:]) < 2:
+            raise NstError(f"the picture is too small for {name}: give one of more pixels.")
+        return F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
