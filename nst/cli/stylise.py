@@ -1,0 +1,130 @@
+"""`nst stylise`: photos in, stylised photos out."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nst.cli.targets import Job, find_sources, prepare
+from nst.errors import NstError
+from nst.images import DEFAULT_QUALITY, MAX_PIXELS, encode, load, save
+
+if TYPE_CHECKING:
+    from nst.styliser import Styliser
+
+
+def stylise(
+    inputs: list[str],
+    *,
+    output: str | None = None,
+    style: str | None = None,
+    model: str | None = None,
+    max_size: int | None = None,
+    strength: float = 1.0,
+    keep_colour: bool = False,
+    format: str | None = None,
+    quality: int = DEFAULT_QUALITY,
+    provider: str = "auto",
+    threads: int = 0,
+    max_pixels: int = MAX_PIXELS,
+) -> int:
+    """Stylise photos with a trained network.
+
+    Args:
+        inputs: Photos, folders of photos, patterns such as "*.jpg", or - for stdin.
+        output: File, folder (made if missing), or - for stdout. By default PHOTO-STYLE in the
+            current folder.
+        style: Name of a style that comes with nst; `nst styles` lists them.
+        model: Model file that `python -m export` wrote, in place of a style.
+        max_size: Shrink photos first, to a long side of at most this many pixels.
+        strength: From 0, the photo, to 1, the stylised picture.
+        keep_colour: Keep the photo's colours.
+        format: jpg, png, webp or tiff. By default by the output's extension, else the photo's;
+            png on stdout.
+        quality: Of JPEG and WebP, from 1 to 100.
+        provider: Where to run, such as cpu, cuda or coreml; auto takes the fastest there is.
+        threads: CPU threads; 0 for one per core.
+        max_pixels: Refuse photos with more pixels than this.
+
+    Returns:
+        0, or 1 if some of many photos failed.
+    """
+    if style is not None and model is not None:
+        raise NstError(f"both style {style!r} and model {model!r} are given: give one of them.")
+    sources = find_sources(inputs)
+    styliser = _load_styliser(model, style, provider, threads)
+    from nst.styliser import check_options
+
+    # Wrong options fail here once, not again with each of many photos.
+    check_options(max_size=max_size, strength=strength)
+    encode(np.zeros((1, 1, 3), np.uint8), format or ".png", quality=quality)
+    jobs = prepare(sources, output, styliser.facts.style or styliser.path.stem, format)
+
+    def work(job: Job) -> None:
+        picture = load(job.source or sys.stdin.buffer, max_pixels=max_pixels)
+        result = styliser.stylise(
+            picture, max_size=max_size, strength=strength, keep_colour=keep_colour
+        )
+        save(result, job.target or sys.stdout.buffer, quality=quality, format=format)
+
+    if jobs[0].target is None and sys.stdout.isatty():
+        raise NstError("a picture would be printed to the terminal: redirect it, or give -o FILE.")
+    return _run(jobs, work)
+
+
+def _load_styliser(model: str | None, style: str | None, provider: str, threads: int) -> Styliser:
+    # onnxruntime takes longer to import than all the rest: not for `--help`, nor for wrong inputs.
+    import onnxruntime
+
+    from nst import shipped
+    from nst.styliser import Styliser
+
+    # On stderr there is one line per error, and it is ours.
+    onnxruntime.set_default_logger_severity(4)
+    path = Path(model) if model is not None else shipped.find(style or "").path
+    return Styliser(path, provider=provider, threads=threads)
+
+
+def _run(jobs: list[Job], work: Callable[[Job], None]) -> int:
+    """Do the jobs; one of many may fail without stopping the rest."""
+    start, failed = time.perf_counter(), 0
+    with _progress(len(jobs)) as advance:
+        for job in jobs:
+            try:
+                work(job)
+            except NstError as error:
+                if len(jobs) == 1:
+                    raise
+                failed += 1
+                print(f"nst: error: {error}", file=sys.stderr)
+            advance()
+    seconds = time.perf_counter() - start
+    if failed:
+        print(f"nst: {failed} of {len(jobs)} pictures failed", file=sys.stderr)
+        return 1
+    if jobs[0].target:
+        made = jobs[0].target if len(jobs) == 1 else f"{len(jobs)} pictures"
+        print(f"nst: {made} in {seconds:.2f} s", file=sys.stderr)
+    return 0
+
+
+@contextlib.contextmanager
+def _progress(count: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr if it is a terminal and there is more than one picture."""
+    if count == 1 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress
+
+    console = Console(stderr=True)
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("stylise", total=count)
+        yield lambda: bar.advance(task)

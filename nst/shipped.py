@@ -1,0 +1,85 @@
+"""The styles that come with nst: models, their facts and their paintings, in `nst/styles/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nst.errors import NstError, unknown
+from nst.sidecar import ModelFacts, sidecar_path
+
+FOLDER = Path(__file__).parent / "styles"
+
+DEFAULT_STYLE = ""
+"""Name of the style that is used when none is asked for; if empty, the first one shipped."""
+
+
+@dataclass(frozen=True)
+class ShippedStyle:
+    """One model that comes with nst.
+
+    Attributes:
+        name: Name of the style. Several models may share it.
+        network: "standard" or "live".
+        precision: "fp32", "fp16" or "int8".
+        path: The model.
+        style_image: The painting, or None if it is not shipped.
+        facts: All that is known of the model.
+    """
+
+    name: str
+    network: str
+    precision: str
+    path: Path
+    style_image: Path | None
+    facts: ModelFacts
+
+
+def styles() -> list[ShippedStyle]:
+    """All shipped models by name; of one name, the standard network in full precision first.
+
+    Raises:
+        NstError: A model has no sidecar, or a broken one.
+    """
+    found = [_read(path) for path in FOLDER.glob("*.onnx")]
+    return sorted(
+        found, key=lambda s: (s.name, s.network != "standard", s.precision != "fp32", s.path.name)
+    )
+
+
+def find(name: str = "") -> ShippedStyle:
+    """The first shipped model of a style.
+
+    Args:
+        name: Name of the style, or of a model's file without `.onnx`, which tells models of one
+            style apart. If empty, the default style.
+
+    Raises:
+        NstError: No such style; says which name is near.
+    """
+    shipped = styles()
+    if not shipped:
+        raise NstError("no style comes with this nst: give the file of an exported model.")
+    wanted = name or DEFAULT_STYLE or shipped[0].name
+    match = [style for style in shipped if wanted in (style.name, style.path.stem)]
+    if not match:
+        raise unknown("style", wanted, dict.fromkeys(style.name for style in shipped))
+    return match[0]
+
+
+def _read(path: Path) -> ShippedStyle:
+    sidecar = sidecar_path(path)
+    try:
+        text = sidecar.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise NstError(f"cannot read {sidecar} ({error}): install nst again.") from error
+    facts = ModelFacts.from_json(text, sidecar)
+    image = path.with_name(facts.style_image) if facts.style_image else None
+    return ShippedStyle(
+        name=facts.style,
+        network=facts.network,
+        precision=facts.precision,
+        path=path,
+        style_image=image if image and image.is_file() else None,
+        facts=facts,
+    )

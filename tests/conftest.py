@@ -1,0 +1,53 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nst.sidecar import METADATA_KEY, ModelFacts, sidecar_path
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> Callable[..., Path]:
+    """Write a model that inverts colours, through a reflecting pad as real ones have.
+
+    `metadata` replaces the facts in the file; `facts` are fields of `ModelFacts` to set.
+    """
+    onnx = pytest.importorskip("onnx")
+
+    def make(name: str = "model.onnx", metadata: str | None = None, **facts: Any) -> Path:
+        known = ModelFacts(style="inverse", network="standard", network_args={}, min_size=4)
+        text = replace(known, **facts).to_json()
+        tensor, helper = onnx.TensorProto, onnx.helper
+        shape = ["batch", 3, "height", "width"]
+        weight = np.zeros((3, 3, 3, 3), np.float32)
+        weight[[0, 1, 2], [0, 1, 2], 1, 1] = -1
+        graph = helper.make_graph(
+            [
+                helper.make_node("Pad", ["image", "pads"], ["padded"], mode="reflect"),
+                helper.make_node("Conv", ["padded", "weight", "bias"], ["stylised"]),
+            ],
+            "inverse",
+            [helper.make_tensor_value_info("image", tensor.FLOAT, shape)],
+            [helper.make_tensor_value_info("stylised", tensor.FLOAT, shape)],
+            [
+                helper.make_tensor("pads", tensor.INT64, [8], [0, 0, 1, 1, 0, 0, 1, 1]),
+                onnx.numpy_helper.from_array(weight, "weight"),
+                onnx.numpy_helper.from_array(np.ones(3, np.float32), "bias"),
+            ],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        helper.set_model_props(model, {METADATA_KEY: text if metadata is None else metadata})
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(model, path)
+        sidecar_path(path).write_text(text, encoding="utf-8")
+        return path
+
+    return make
