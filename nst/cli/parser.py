@@ -69,10 +69,11 @@ class Parser(jsonargparse.ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises an `NstError` of one line in place of printing the usage and exiting."""
-        if message.startswith("unrecognized arguments: "):
+        if message.lower().startswith("unrecognized arguments: "):
             raise self._unexpected(message.partition(": ")[2].split())
-        if unaccepted := re.match(r"Option '([^']+)' is not accepted", message):
-            raise unknown("option", unaccepted[1], [action.dest for action in self._actions])
+        # The wording differs between jsonargparse's versions.
+        if key := re.search(r"(?:Option|Key) '([^']+)' is not (?:accepted|expected)", message):
+            raise unknown("option", key[1], [action.dest for action in self._actions])
         text = " ".join(message.split())
         if key := re.match(r'Parser key "([^"]+)": ', text):
             action = next((a for a in self._actions if a.dest == key[1]), None)

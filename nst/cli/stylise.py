@@ -7,16 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nst import shipped
 from nst.cli.targets import Job, find_sources, prepare
 from nst.errors import NstError
 from nst.images import DEFAULT_QUALITY, MAX_PIXELS, encode, load, save
-
-if TYPE_CHECKING:
-    from nst.styliser import Styliser
 
 
 def stylise(
@@ -58,8 +55,17 @@ def stylise(
     if style is not None and model is not None:
         raise NstError(f"both style {style!r} and model {model!r} are given: give one of them.")
     sources = find_sources(inputs)
-    styliser = _load_styliser(model, style, provider, threads)
-    from nst.styliser import check_options
+    path = Path(model) if model is not None else shipped.find(style or "").path
+
+    # onnxruntime takes longer to import than all the rest: not for `--help`, nor for wrong inputs.
+    # (Nor may `if TYPE_CHECKING` name it above: jsonargparse runs such blocks.)
+    import onnxruntime
+
+    from nst.styliser import Styliser, check_options
+
+    # On stderr there is one line per error, and it is ours.
+    onnxruntime.set_default_logger_severity(4)
+    styliser = Styliser(path, provider=provider, threads=threads)
 
     # Wrong options fail here once, not again with each of many photos.
     check_options(max_size=max_size, strength=strength)
@@ -76,19 +82,6 @@ def stylise(
     if jobs[0].target is None and sys.stdout.isatty():
         raise NstError("a picture would be printed to the terminal: redirect it, or give -o FILE.")
     return _run(jobs, work)
-
-
-def _load_styliser(model: str | None, style: str | None, provider: str, threads: int) -> Styliser:
-    # onnxruntime takes longer to import than all the rest: not for `--help`, nor for wrong inputs.
-    import onnxruntime
-
-    from nst import shipped
-    from nst.styliser import Styliser
-
-    # On stderr there is one line per error, and it is ours.
-    onnxruntime.set_default_logger_severity(4)
-    path = Path(model) if model is not None else shipped.find(style or "").path
-    return Styliser(path, provider=provider, threads=threads)
 
 
 def _run(jobs: list[Job], work: Callable[[Job], None]) -> int:
