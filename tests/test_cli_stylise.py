@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,6 +17,8 @@ from PIL import Image
 
 from nst import __version__, shipped
 from nst.cli import COMMANDS, main
+from nst.cli.parser import run
+from nst.errors import NstError
 from nst.images import encode, load
 
 MakeModel = Callable[..., Path]
@@ -190,7 +192,7 @@ def test_single_bad_inputs(here: Path, capsys: Any) -> None:
         (["--threads", "-1"], "threads is -1"),
         (["--provider", "cud"], "did you mean 'cuda'?"),
         (["--max-sise", "3"], "did you mean '--max-size'?"),
-        (["--max-size", "x"], "--max-size is 'x': give a value of type int"),
+        (["--max-size", "x"], "--max-size is 'x': give a value of type int."),
         (["--max-size"], "--max-size: expected one argument"),
         (["-o", "out.png", "b.png"], "unexpected 'b.png'"),
         (["--config", "none.yaml"], "none.yaml"),
@@ -200,6 +202,15 @@ def test_wrong_options(here: Path, capsys: Any, words: list[str], message: str) 
     write(here / "a.png")
     assert message in fails(capsys, ["stylise", "a.png", *words])
     assert files(here) == ["a.png"]
+
+
+def test_a_choice_lists_its_values() -> None:
+    def draw(*, mode: Literal["fast", "slow"] | None = None, sizes: int | str = 3) -> None:
+        """Draw."""
+
+    with pytest.raises(NstError, match=r"--mode 'fats': did you mean 'fast'\? .*fast, slow"):
+        run(draw, ["--mode", "fats"], "nst draw")
+    assert run(draw, ["--mode=slow", "--sizes", "4"], "nst draw") == 0
 
 
 def test_wrong_options_are_said_once_for_many(here: Path, capsys: Any) -> None:

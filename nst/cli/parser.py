@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NoReturn, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 import jsonargparse
 
@@ -100,8 +101,10 @@ class Parser(jsonargparse.ArgumentParser):
 
 def _wrong_value(action: Any, value: str) -> NstError:
     name = max(action.option_strings, key=len, default=action.dest.upper())
-    kind = getattr(action, "_typehint", None) or action.type
-    if get_origin(kind) is Literal:
-        return unknown(f"value of {name}", value, map(str, get_args(kind)))
-    expected = kind.__name__ if isinstance(kind, type) else str(kind).replace("typing.", "")
+    hint = getattr(action, "_typehint", None) or action.type
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kinds = tuple(kind for kind in kinds if kind is not NoneType)
+    if len(kinds) == 1 and get_origin(kinds[0]) is Literal:
+        return unknown(f"value of {name}", value, map(str, get_args(kinds[0])))
+    expected = " or ".join(k.__name__ if isinstance(k, type) else str(k) for k in kinds)
     return NstError(f"{name} is {value!r}: give a value of type {expected}.")
