@@ -33,6 +33,7 @@ class ModelFacts:
         held_out: Losses on photos not trained on, as {"content": ..., "style": ..., ...}.
         style_image: File name of the painting.
         style_image_sha256: Hash of that file.
+        style_size: Short side in pixels that the painting was trained at.
         style_licence: Licence of the painting.
         nst_version: Version that wrote the file.
         format_version: Version of this record; readers refuse newer ones.
@@ -50,6 +51,7 @@ class ModelFacts:
     held_out: dict[str, float] = field(default_factory=dict)
     style_image: str = ""
     style_image_sha256: str = ""
+    style_size: int = 0
     style_licence: str = ""
     nst_version: str = ""
     format_version: int = FORMAT_VERSION

@@ -51,3 +51,20 @@ def make_model(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_weights() -> Any:
+    """Random weights of VGG-19's first two blocks, which is as deep as most tests look."""
+    torch = pytest.importorskip("torch")
+    from nst.vgg import Weights
+
+    generator = torch.Generator().manual_seed(0)
+    convolutions = [
+        (
+            torch.randn(o, i, 3, 3, generator=generator) / (3 * i**0.5),
+            torch.randn(o, generator=generator) / 10,
+        )
+        for i, o in [(3, 64), (64, 64), (64, 128), (128, 128)]
+    ]
+    return Weights("random", "vgg19", convolutions, "torchvision", "0" * 64)

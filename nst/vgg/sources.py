@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nst.errors import NstError, unknown
-from nst.hashes import sha256_of
+from nst.files import sha256_of
 from nst.vgg.files import Convolutions, architecture_of, read_file
 
 DEFAULT_BACKBONE = "vgg19"

@@ -1,0 +1,1 @@
+"""Export a trained network to ONNX: `python -m export CHECKPOINT -o NAME.onnx`."""

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from nst.errors import NstError
+from nst.network import TransformNet
+
+NET = TransformNet(width=4, blocks=1)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(1, 2), st.integers(5, 70), st.integers(5, 70))
+def test_output_has_the_size_of_the_input(batch: int, height: int, width: int) -> None:
+    with torch.no_grad():
+        assert NET(torch.rand(batch, 3, height, width)).shape == (batch, 3, height, width)
+
+
+def test_smaller_than_min_size_is_one_clear_error() -> None:
+    with pytest.raises(NstError, match="4×9 pixels"):
+        NET(torch.rand(1, 3, 9, NET.min_size - 1))
+
+
+def test_default_is_johnsons() -> None:
+    net = TransformNet()
+    kernels = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    # c9s1-32, d64, d128, R128 ×5, u64, u32, c9s1-3
+    assert [(k.out_channels, k.kernel_size[0], k.stride[0]) for k in kernels] == [
+        (32, 9, 1), (64, 3, 2), (128, 3, 2), *[(128, 3, 1)] * 10, (64, 3, 1), (32, 3, 1), (3, 9, 1),
+    ]  # fmt: skip
+    assert all(k.padding_mode == "reflect" for k in kernels)
+    assert sum(isinstance(m, nn.InstanceNorm2d) for m in net.modules()) == 15
+
+
+def test_pictures_of_a_batch_do_not_see_each_other() -> None:
+    a, b = torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24)
+    with torch.no_grad():
+        torch.testing.assert_close(NET(torch.cat([a, b]))[:1], NET(a), rtol=1e-4, atol=1e-5)
+
+
+def test_contrast_of_the_content_does_not_matter() -> None:
+    """Ulyanov et al. 2016: with instance normalisation the result ignores the photo's contrast."""
+    photo = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(NET(0.5 * photo + 0.25), NET(photo), rtol=1e-2, atol=2e-2)
+
+
+def test_statistics_are_in_float32_under_bfloat16() -> None:
+    x = (torch.rand(1, 8, 64, 64) * 1000 + 3000).bfloat16()
+    norm = nn.InstanceNorm2d(8, affine=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = norm(x).float()
+    expected = norm(x.float())
+    # One rounding of the result to bfloat16, and no more.
+    torch.testing.assert_close(got, expected, rtol=2**-8, atol=2**-8)
+
+
+@pytest.mark.parametrize("wrong", [{"width": 0}, {"blocks": -1}])
+def test_no_network(wrong: dict[str, int]) -> None:
+    with pytest.raises(NstError, match="is no network"):
+        TransformNet(**wrong)

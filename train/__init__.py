@@ -1,0 +1,1 @@
+"""Train one style network with PyTorch Lightning: `python -m train fit --config FILE`."""

@@ -1,0 +1,123 @@
+"""What happens around a training: averaged weights, pictures to look at, a report at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+from pytorch_lightning.callbacks import Callback, WeightAveraging
+from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+from torch import Tensor
+
+from nst.errors import NstError
+from nst.files import atomic_write
+from nst.tensors import to_array
+from train.data import MAX_UNREADABLE, Batch
+from train.module import StyleModule
+
+
+class AverageWeights(WeightAveraging):
+    """Exponential moving average of the weights; validation, checkpoints and the end use it.
+
+    The decay starts low and rises to its value, (1 + n) / (10 + n) after n updates, so that short
+    trainings are not held back by their first, random weights.
+    """
+
+    def __init__(self, decay: float = 0.99):
+        """Set the decay.
+
+        Args:
+            decay: Share of the average that each step keeps, once it has risen.
+
+        Raises:
+            NstError: Not in [0, 1).
+        """
+        if not 0 <= decay < 1:
+            raise NstError(f"the decay of the averaged weights is {decay}: give 0 to below 1.")
+
+        def average(mean: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+            keep = min(decay, (1 + int(count)) / (10 + int(count)))
+            return torch.lerp(current, mean, keep)
+
+        super().__init__(use_buffers=False, avg_fn=average)
+
+
+class Panel(Callback):
+    """The first held-out photos and their stylised versions, as a picture of each validation.
+
+    Written to `panels/step-NNNNNN.png` in the run's folder, and to wandb where it logs.
+    """
+
+    def __init__(self, count: int = 4):
+        """Choose the number of photos.
+
+        Args:
+            count: Photos in the panel.
+        """
+        self.count = count
+        self._columns: list[Tensor] = []
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep photo above result until there are enough."""
+        if batch_idx == 0:
+            self._columns = []
+        for photo, result in zip(batch.photos, outputs, strict=True):
+            if len(self._columns) < self.count:
+                self._columns.append(torch.cat([photo.float() / 255, result.float()], dim=1))
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the panel."""
+        if not self._columns or trainer.log_dir is None:
+            return
+        picture = Image.fromarray(to_array(torch.cat(self._columns, dim=2)[None]))
+        folder = Path(trainer.log_dir) / "panels"
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / f"step-{trainer.global_step:06d}.png") as path:
+            picture.save(path)
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                logger.log_image("panel", [picture], step=trainer.global_step)
+
+
+class CountUnreadable(Callback):
+    """Reports photos that could not be read, and ends a training that meets too many."""
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        """Compare with what was read.
+
+        Raises:
+            NstError: More than `MAX_UNREADABLE` of at least 100 photos cannot be read.
+        """
+        assert isinstance(pl_module, StyleModule)
+        seen = (batch_idx + 1) * len(batch.photos)
+        if seen >= 100 and pl_module.unreadable > MAX_UNREADABLE * seen:
+            raise NstError(
+                f"{pl_module.unreadable} of the first {seen} photos could not be read: repair the "
+                "folder given as --data.photos."
+            )
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say how many there were."""
+        assert isinstance(pl_module, StyleModule)
+        if pl_module.unreadable:
+            rank_zero_info(f"{pl_module.unreadable} unreadable photos were passed over.")

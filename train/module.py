@@ -1,0 +1,235 @@
+"""The training of one style network, as a LightningModule."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+import nst
+from nst.errors import NstError
+from nst.files import sha256_of
+from nst.images import load
+from nst.losses import LossConfig, LossTerms, PerceptualLoss
+from nst.network import TransformNet
+from nst.tensors import bf16_pays, resize_short_side, to_tensor
+from train.data import Batch
+from train.schedule import learning_rate, progress
+
+CHECKPOINT_KEY = "nst"
+"""Where a checkpoint holds the facts that `export` needs."""
+_DEFAULT_LOSS = LossConfig()
+
+
+class StyleModule(pl.LightningModule):
+    """Trains a `TransformNet` on the perceptual loss against one style picture."""
+
+    # The loss network is not part of the checkpoint.
+    strict_loading = False
+
+    def __init__(
+        self,
+        style: str,
+        style_size: int = 256,
+        style_licence: str = "",
+        network: str = "standard",
+        width: int = 32,
+        blocks: int = 5,
+        loss: LossConfig = _DEFAULT_LOSS,
+        learning_rate: float = 1e-3,
+        warmup_steps: int = 50,
+        compile: bool = False,
+        max_minutes: float | None = None,
+    ):
+        """Describe the training.
+
+        Args:
+            style: The style picture's file.
+            style_size: Short side in pixels that the style picture is resized to. Strokes come
+                out as large as they are in this picture: smaller means finer strokes.
+            style_licence: Licence of the style picture, recorded in exported models.
+            network: Name of the configuration, recorded in exported models.
+            width: Channels of the network at full size.
+            blocks: Residual blocks of the network.
+            loss: Layers, weights and conventions of the loss.
+            learning_rate: Highest learning rate of Adam.
+            warmup_steps: Steps over which the rate rises to it.
+            compile: Compile the network (torch.compile).
+            max_minutes: End after so many minutes, with the learning rate decayed by then.
+
+        Raises:
+            NstError: The style picture cannot be read, or a number has no meaning.
+        """
+        super().__init__()
+        if learning_rate <= 0 or warmup_steps < 0 or (max_minutes or 1) <= 0 or style_size < 32:
+            raise NstError(
+                f"learning_rate {learning_rate}, warmup_steps {warmup_steps}, max_minutes "
+                f"{max_minutes}, style_size {style_size}: give positive numbers, style_size "
+                "at least 32."
+            )
+        self.peak_rate, self.warmup_steps, self.max_minutes = (
+            learning_rate, warmup_steps, max_minutes
+        )
+        picture = resize_short_side(load(style).rgb, style_size)
+        self.style_image = to_tensor(picture)
+        self.compile_network = compile
+        self.loss_config = loss
+        self.net = TransformNet(width, blocks)
+        self._facts: dict[str, Any] = {
+            "style": Path(style).stem,
+            "network": network,
+            "network_args": {"width": width, "blocks": blocks},
+            "loss": asdict(loss),
+            "style_image": Path(style).name,
+            "style_image_sha256": sha256_of(style),
+            "style_size": style_size,
+            "style_licence": style_licence,
+            "nst_version": nst.__version__,
+        }
+        self._minutes_before = 0.0
+        self._started: float | None = None
+        self.unreadable = 0
+        self._held_out: list[LossTerms] = []
+
+    def setup(self, stage: str) -> None:
+        """Load the loss network, in bfloat16 where the network trains in it and it is fast."""
+        half = self.trainer.precision == "bf16-mixed" and bf16_pays(self.trainer.strategy.root_device)
+        loss = PerceptualLoss(self.loss_config, dtype=torch.bfloat16 if half else torch.float32)
+        loss.to(self.trainer.strategy.root_device)
+        loss.set_style(self.style_image.to(self.trainer.strategy.root_device))
+        # Kept out of the module's children: no checkpoint, average or DDP broadcast holds VGG.
+        object.__setattr__(self, "loss", loss)
+        self._facts["backbone"] = loss.weights.name
+        self._facts["backbone_sha256"] = loss.weights.sha256
+        if self.trainer.strategy.root_device.type == "cuda":
+            self.net.to(memory_format=torch.channels_last)
+        if self.compile_network:
+            self.net.compile()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam; the second moment forgets faster than usual, as trainings are short."""
+        return torch.optim.Adam(self.net.parameters(), lr=self.peak_rate, betas=(0.9, 0.99))
+
+    @property
+    def minutes(self) -> float:
+        """Minutes trained, before an interruption included."""
+        running = (time.monotonic() - self._started) / 60 if self._started is not None else 0.0
+        return self._minutes_before + running
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done, 0 to 1, the same on all processes."""
+        done = progress(self.global_step, self.trainer.max_steps, self.minutes, self.max_minutes)
+        if self.max_minutes and self.trainer.world_size > 1:
+            done = self.trainer.strategy.broadcast(done)
+        return done
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self._started = time.monotonic()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the learning rate."""
+        rate = learning_rate(self.peak_rate, self.global_step, self.progress, self.warmup_steps)
+        optimiser = self.optimizers()
+        for group in optimiser.param_groups:  # type: ignore[union-attr]
+            group["lr"] = rate
+
+    def terms(self, photos: Tensor, *, rounded: bool = False) -> tuple[Tensor, LossTerms]:
+        """Stylised photos and their losses.
+
+        Args:
+            photos: (B, 3, H, W) uint8.
+            rounded: Clamp and round the output to 8 bits, as a saved picture is.
+        """
+        x = photos.float() / 255
+        if x.device.type == "cuda":
+            x = x.contiguous(memory_format=torch.channels_last)
+        y: Tensor = self.net(x)
+        # The loss chooses its own types: half-precision Grams overflow.
+        with torch.autocast(self.device.type, enabled=False):
+            y = y.float()
+            y = (y.clamp(0, 1) * 255).round() / 255 if rounded else y
+            return y, self.loss(y, self.loss.content_targets(x))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """One batch's mean total loss.
+
+        Raises:
+            NstError: The loss is not a number; nothing has been updated with it yet.
+        """
+        _, terms = self.terms(batch.photos)
+        means = {k: v.mean() for k, v in vars(terms).items()}
+        self.unreadable += batch.unreadable
+        total: Tensor = means["total"]
+        if not torch.isfinite(total):
+            raise self._diverged("loss")
+        self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
+        return total
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Refuse a gradient that would destroy the weights, and log its size."""
+        grads = [p.grad for p in self.net.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(grads)
+        if not torch.isfinite(norm):
+            raise self._diverged("gradient")
+        self.log("train/gradient_norm", norm)
+
+    def _diverged(self, what: str) -> NstError:
+        return NstError(
+            f"the {what} became infinite or not a number at step {self.global_step}: resume from "
+            "the last checkpoint with a lower --model.learning_rate."
+        )
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Ask for the end, with a last validation, when all is done."""
+        if self.progress >= 1.0:
+            self.trainer.should_stop = True
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the losses of the validation before."""
+        self._held_out = []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Losses of real, 8-bit output on held-out photos; returns it."""
+        pictures, terms = self.terms(batch.photos, rounded=True)
+        self._held_out.append(terms)
+        return pictures
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the means, and keep them for the checkpoint."""
+        means = {
+            name: torch.cat([getattr(t, name) for t in self._held_out]).mean()
+            for name in ("total", "content", "style")
+        }
+        self.log_dict({f"val/{name}": value for name, value in means.items()}, sync_dist=True)
+        self._facts["held_out"] = {name: float(value) for name, value in means.items()}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what export needs, the clock, and the random state."""
+        checkpoint[CHECKPOINT_KEY] = self._facts | {"steps": self.global_step}
+        checkpoint["minutes"] = self.minutes
+        checkpoint["torch_rng"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the clock and the random state over.
+
+        Raises:
+            NstError: The checkpoint is of another network or another style.
+        """
+        theirs = checkpoint.get(CHECKPOINT_KEY)
+        if theirs is None:
+            raise NstError("--ckpt_path names no checkpoint of an nst training.")
+        for key in ("network_args", "style_image_sha256"):
+            if theirs[key] != self._facts[key]:
+                raise NstError(
+                    f"the checkpoint has {key} {theirs[key]}, this training {self._facts[key]}: "
+                    "resume with the configuration it was started with."
+                )
+        self._minutes_before = float(checkpoint["minutes"])
+        torch.set_rng_state(checkpoint["torch_rng"])
