@@ -6,9 +6,11 @@ import dataclasses
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
-from nst.cli import run
+from nst.cli import guarded
+from nst.cli.parser import run
 
 
 def export(checkpoint: Path, output: Path | None = None, style: str | None = None) -> None:
@@ -41,5 +43,10 @@ def export(checkpoint: Path, output: Path | None = None, style: str | None = Non
     )
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; bad input ends in one line and exit code 2."""
+    return guarded(lambda words: run(export, words, prog="python -m export"), arguments, "export")
+
+
 if __name__ == "__main__":
-    sys.exit(run(export))
+    sys.exit(main())

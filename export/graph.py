@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nst.errors import NstError
-from nst.sidecar import METADATA_KEY, ModelFacts
+from nst.files import atomic_write
+from nst.sidecar import METADATA_KEY, ModelFacts, sidecar_path
 
 OPSET = 18
 
@@ -97,9 +98,6 @@ def write_model(data: bytes, facts: ModelFacts, path: str | Path) -> Path:
     Raises:
         NstError: Not named .onnx, or it cannot be written.
     """
-    from nst.files import atomic_write
-    from nst.sidecar import sidecar_path
-
     if Path(path).suffix != ".onnx":
         raise NstError(f"cannot export to {path}: name the file .onnx.")
     sidecar = sidecar_path(path)

@@ -14,11 +14,18 @@ from torch import Tensor, nn
 
 from nst.errors import NstError
 
+# The last convolution sums over 81 positions of every channel: without this, one step of Adam at a
+# learning rate of 1e-3 would move the output by more than its range. (Johnson et al. work in 0-255
+# with 150 · tanh, which comes to the same.)
+_OUTPUT_SCALE = 0.05
+
 
 class ConvNorm(nn.Sequential):
     """Reflection padding, convolution, instance normalisation, and maybe a ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, relu: bool = True):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, stride: int = 1, *, relu: bool = True
+    ):
         super().__init__(
             # The norm removes any bias.
             nn.Conv2d(
@@ -40,7 +47,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
-        return x + self.body(x)
+        y: Tensor = self.body(x)
+        return x + y
 
 
 class Up(nn.Module):
@@ -59,20 +67,24 @@ class Up(nn.Module):
 class TransformNet(nn.Module):
     """c9s1-w, d2w, d4w, R4w × blocks, u2w, uw, c9s1-3, on pictures of any size."""
 
-    def __init__(self, width: int = 32, blocks: int = 5):
+    def __init__(self, width: int = 32, blocks: int = 5, photo_skip: bool = True):
         """Build the network with random weights.
 
         Args:
             width: Channels at full size; 32 is Johnson's, 16 their released half width.
             blocks: Residual blocks at a quarter of the size.
+            photo_skip: Add the photo itself, instance-normalised, to the output. The network then
+                starts from the photo, in the style's colours after `start_from`, and need not
+                learn to copy it first. It stays blind to the photo's contrast.
 
         Raises:
             NstError: A width below 1 or a negative number of blocks.
         """
         super().__init__()
         if width < 1 or blocks < 0:
-            raise NstError(f"width {width} with {blocks} blocks is no network: give at least 1 and 0.")
-        self.width, self.blocks = width, blocks
+            raise NstError(
+                f"width {width} with {blocks} blocks is no network: give at least 1 and 0."
+            )
         self.body = nn.Sequential(
             ConvNorm(3, width, 9),
             ConvNorm(width, 2 * width, 3, 2),
@@ -82,6 +94,8 @@ class TransformNet(nn.Module):
             Up(2 * width, width),
             nn.Conv2d(width, 3, 9, padding=4, padding_mode="reflect"),
         )
+        # The larger epsilon keeps the noise of a flat photo from being blown up to full contrast.
+        self.photo = nn.InstanceNorm2d(3, eps=1e-3, affine=True) if photo_skip else None
 
     @property
     def min_size(self) -> int:
@@ -90,6 +104,18 @@ class TransformNet(nn.Module):
         Four pixels are padded at full size, one at a quarter of it.
         """
         return 5
+
+    @torch.no_grad()
+    def start_from(self, style: Tensor) -> None:
+        """Give the photo's skip the mean and deviation of each of the style's colours.
+
+        Args:
+            style: (1, 3, H, W) in [0, 1].
+        """
+        if self.photo is not None:
+            deviation, mean = torch.std_mean(style[0].flatten(1), dim=1)
+            self.photo.weight.copy_(deviation)
+            self.photo.bias.copy_(mean)
 
     def forward(self, image: Tensor) -> Tensor:
         """Stylise pictures.
@@ -108,4 +134,4 @@ class TransformNet(nn.Module):
             raise NstError(f"{width}×{height} pixels: the network needs {self.min_size} each way.")
         # Two strided convolutions round odd sizes up; the rest is cut off again.
         y: Tensor = self.body(image - 0.5)[..., :height, :width]
-        return y + 0.5
+        return _OUTPUT_SCALE * y + (0.5 if self.photo is None else self.photo(image))

@@ -142,9 +142,7 @@ def _lbfgs(image: Tensor, history: int) -> torch.optim.LBFGS:
     )
 
 
-def _update(
-    optimiser: torch.optim.LBFGS, image: Tensor, gradient: Tensor, value: float
-) -> None:
+def _update(optimiser: torch.optim.LBFGS, image: Tensor, gradient: Tensor, value: float) -> None:
     """One L-BFGS update from a gradient that is already known."""
     image.grad = gradient.contiguous()
-    optimiser.step(lambda: value)
+    optimiser.step(lambda: value)  # type: ignore[no-untyped-call]

@@ -37,7 +37,7 @@ def bf16_pays(device: torch.device) -> bool:
     On processors without the instructions they are emulated, and up to a hundred times slower.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported())
     return False

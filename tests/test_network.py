@@ -7,6 +7,7 @@ from torch import nn
 from nst.errors import NstError
 from nst.network import TransformNet
 
+torch.manual_seed(0)
 NET = TransformNet(width=4, blocks=1)
 
 
@@ -30,13 +31,38 @@ def test_default_is_johnsons() -> None:
         (32, 9, 1), (64, 3, 2), (128, 3, 2), *[(128, 3, 1)] * 10, (64, 3, 1), (32, 3, 1), (3, 9, 1),
     ]  # fmt: skip
     assert all(k.padding_mode == "reflect" for k in kernels)
-    assert sum(isinstance(m, nn.InstanceNorm2d) for m in net.modules()) == 15
+    assert sum(isinstance(m, nn.InstanceNorm2d) for m in net.body.modules()) == 15
 
 
 def test_pictures_of_a_batch_do_not_see_each_other() -> None:
     a, b = torch.rand(1, 3, 24, 24), torch.rand(1, 3, 24, 24)
     with torch.no_grad():
         torch.testing.assert_close(NET(torch.cat([a, b]))[:1], NET(a), rtol=1e-4, atol=1e-5)
+
+
+def test_starts_from_the_photo_in_the_styles_colours() -> None:
+    net, photo, style = (
+        TransformNet(width=4, blocks=1),
+        torch.rand(1, 3, 48, 48),
+        torch.rand(1, 3, 40, 64) / 2,
+    )
+    net.start_from(style)
+    nn.init.zeros_(net.body[-1].weight)
+    nn.init.zeros_(net.body[-1].bias)
+    with torch.no_grad():
+        got = net(photo)
+    torch.testing.assert_close(got.mean((2, 3)), style.mean((2, 3)), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(got.std((2, 3)), style.std((2, 3)), rtol=1e-2, atol=1e-3)
+    for c in range(3):
+        both = torch.stack([got[0, c].flatten(), photo[0, c].flatten()])
+        assert torch.corrcoef(both)[0, 1] > 0.999
+
+
+def test_flat_photos_stay_flat() -> None:
+    noise = 0.5 + 0.002 * torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        assert NET.photo is not None
+        assert NET.photo(noise).std() < 0.1
 
 
 def test_contrast_of_the_content_does_not_matter() -> None:

@@ -65,7 +65,8 @@ class Exploding(PerceptualLoss):
 
 
 def test_starts_again_from_the_best_when_the_loss_is_not_finite(
-    small_weights, photo: Tensor  # type: ignore[no-untyped-def]
+    small_weights,
+    photo: Tensor,  # type: ignore[no-untyped-def]
 ) -> None:
     config = LossConfig(content_layers={"relu2_1": 1.0}, style_layers={"relu1_1": 1.0})
     loss = Exploding(config, weights=small_weights)

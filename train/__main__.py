@@ -6,7 +6,7 @@ import datetime
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -33,19 +33,40 @@ _TRAINER_DEFAULTS = {
 }
 
 
+class Parser(LightningArgumentParser):
+    """Lightning's parser, with errors of one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raises an `NstError` in place of printing the usage and exiting."""
+        raise NstError(" ".join(message.split())) from ex
+
+
 class StyleCLI(LightningCLI):
-    """LightningCLI with the run's folder, its loggers and the options `--max_minutes`, `--wandb`."""
+    """LightningCLI with a folder for each run, its loggers, `--max_minutes` and `--wandb`."""
+
+    # Lightning runs the training inside the constructor: on Ctrl-C there is no object to ask.
+    how_to_resume: ClassVar[str] = ""
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that are neither model's, data's nor trainer's."""
-        parser.add_argument("--max_minutes", type=float, default=None,
-                            help="end after so many minutes, with the schedule finished")
-        parser.add_argument("--run_dir", type=str, default=None,
-                            help="new folder of this run (default: runs/STYLE-TIME)")
-        parser.add_argument("--wandb", type=str, default="offline",
-                            help="off, offline (needs no account) or online")
-        parser.add_argument("--checkpoint_every", type=int, default=500,
-                            help="steps between checkpoints")
+        parser.add_argument(
+            "--max_minutes",
+            type=float | None,
+            default=None,
+            help="end after so many minutes, with the schedule finished",
+        )
+        parser.add_argument(
+            "--run_dir",
+            type=str | None,
+            default=None,
+            help="new folder of this run (default: runs/STYLE-TIME)",
+        )
+        parser.add_argument(
+            "--wandb", type=str, default="offline", help="off, offline (needs no account) or online"
+        )
+        parser.add_argument(
+            "--checkpoint_every", type=int, default=500, help="steps between checkpoints"
+        )
         parser.add_class_arguments(AverageWeights, "average")
         parser.link_arguments("max_minutes", "model.max_minutes")
 
@@ -59,6 +80,9 @@ class StyleCLI(LightningCLI):
         style = Path(config.model.style).stem
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         config.run_dir = config.run_dir or str(Path("runs") / f"{style}-{time}")
+        StyleCLI.how_to_resume = (
+            f"go on with --ckpt_path {Path(config.run_dir) / 'checkpoints' / 'last.ckpt'}"
+        )
         trainer = config.trainer
         if trainer.logger is None:
             trainer.logger = _loggers(config.run_dir, config.wandb)
@@ -91,7 +115,7 @@ class StyleCLI(LightningCLI):
     def after_fit(self) -> None:
         """Save the averaged weights with the last held-out losses, for `python -m export`."""
         folder = Path(self.trainer.log_dir or ".")
-        self.trainer.save_checkpoint(folder / FINAL)
+        self.trainer.save_checkpoint(folder / FINAL, weights_only=False)
         if self.trainer.is_global_zero:
             metrics = self.trainer.callback_metrics
             held = ", ".join(
@@ -126,6 +150,7 @@ def main() -> None:
         StyleCLI(
             StyleModule,
             PhotoData,
+            parser_class=Parser,
             trainer_defaults=dict(_TRAINER_DEFAULTS),
             seed_everything_default=0,
             save_config_kwargs={"overwrite": False},
@@ -133,6 +158,15 @@ def main() -> None:
     except NstError as error:
         print(f"train: error: {error}", file=sys.stderr)
         sys.exit(2)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into exit code 1, once it has saved a checkpoint.
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        print(f"train: interrupted; {StyleCLI.how_to_resume}", file=sys.stderr)
+        sys.exit(130)
+    except KeyboardInterrupt:
+        print("train: interrupted before the first step", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

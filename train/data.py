@@ -83,7 +83,8 @@ def read_crop(
             short = min(file.size)
             side = max(share * short, min(size, short))
             # JPEG decodes at 1/2, 1/4 or 1/8 for free, as long as the crop keeps its pixels.
-            file.draft("RGB", tuple(int(s * size / side) for s in file.size))
+            factor = size / side
+            file.draft("RGB", (int(file.width * factor), int(file.height * factor)))
             picture = ImageOps.exif_transpose(file).convert("RGB")
         side *= min(picture.size) / short
         room = (picture.width - side, picture.height - side)
@@ -172,8 +173,10 @@ class PhotoData(pl.LightningDataModule):
         if size % 4 or size < 32:
             raise NstError(f"--data.size is {size}: give a multiple of 4, at least 32.")
         if min(batch_size, val_count, val_size) < 1 or workers < 0 or not 0 < min_scale <= 1:
-            raise NstError("--data: batch_size, val_count and val_size are at least 1, "
-                           "workers at least 0, min_scale above 0 and at most 1.")
+            raise NstError(
+                "--data: batch_size, val_count and val_size are at least 1, "
+                "workers at least 0, min_scale above 0 and at most 1."
+            )
         self.photos, self.val_photos = photos, val_photos
         self.size, self.batch_size = size, batch_size
         self.val_size, self.val_count = val_size, val_count

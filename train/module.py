@@ -32,6 +32,8 @@ class StyleModule(pl.LightningModule):
     # The loss network is not part of the checkpoint.
     strict_loading = False
 
+    loss: PerceptualLoss
+
     def __init__(
         self,
         style: str,
@@ -40,9 +42,11 @@ class StyleModule(pl.LightningModule):
         network: str = "standard",
         width: int = 32,
         blocks: int = 5,
+        photo_skip: bool = True,
         loss: LossConfig = _DEFAULT_LOSS,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
+        geometric_mean: bool = True,
         compile: bool = False,
         max_minutes: float | None = None,
     ):
@@ -56,9 +60,14 @@ class StyleModule(pl.LightningModule):
             network: Name of the configuration, recorded in exported models.
             width: Channels of the network at full size.
             blocks: Residual blocks of the network.
+            photo_skip: Start from the photo in the style's mean colour and contrast; see
+                `nst.network.TransformNet`.
             loss: Layers, weights and conventions of the loss.
             learning_rate: Highest learning rate of Adam.
             warmup_steps: Steps over which the rate rises to it.
+            geometric_mean: Minimise the geometric mean of the photos' losses, not the arithmetic
+                one: a flat photo's relative loss can be ten times the others', and its gradient
+                would drown theirs.
             compile: Compile the network (torch.compile).
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
@@ -73,17 +82,22 @@ class StyleModule(pl.LightningModule):
                 "at least 32."
             )
         self.peak_rate, self.warmup_steps, self.max_minutes = (
-            learning_rate, warmup_steps, max_minutes
+            learning_rate,
+            warmup_steps,
+            max_minutes,
         )
         picture = resize_short_side(load(style).rgb, style_size)
         self.style_image = to_tensor(picture)
+        self.geometric_mean = geometric_mean
         self.compile_network = compile
         self.loss_config = loss
-        self.net = TransformNet(width, blocks)
+        self.net = TransformNet(width, blocks, photo_skip=photo_skip)
+        if photo_skip:
+            self.net.start_from(self.style_image)
         self._facts: dict[str, Any] = {
             "style": Path(style).stem,
             "network": network,
-            "network_args": {"width": width, "blocks": blocks},
+            "network_args": {"width": width, "blocks": blocks, "photo_skip": photo_skip},
             "loss": asdict(loss),
             "style_image": Path(style).name,
             "style_image_sha256": sha256_of(style),
@@ -98,15 +112,16 @@ class StyleModule(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Load the loss network, in bfloat16 where the network trains in it and it is fast."""
-        half = self.trainer.precision == "bf16-mixed" and bf16_pays(self.trainer.strategy.root_device)
+        device = self.trainer.strategy.root_device
+        half = self.trainer.precision == "bf16-mixed" and bf16_pays(device)
         loss = PerceptualLoss(self.loss_config, dtype=torch.bfloat16 if half else torch.float32)
-        loss.to(self.trainer.strategy.root_device)
-        loss.set_style(self.style_image.to(self.trainer.strategy.root_device))
+        loss.to(device)
+        loss.set_style(self.style_image.to(device))
         # Kept out of the module's children: no checkpoint, average or DDP broadcast holds VGG.
         object.__setattr__(self, "loss", loss)
         self._facts["backbone"] = loss.weights.name
         self._facts["backbone_sha256"] = loss.weights.sha256
-        if self.trainer.strategy.root_device.type == "cuda":
+        if device.type == "cuda":
             self.net.to(memory_format=torch.channels_last)
         if self.compile_network:
             self.net.compile()
@@ -158,7 +173,7 @@ class StyleModule(pl.LightningModule):
             return y, self.loss(y, self.loss.content_targets(x))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch's mean total loss.
+        """The mean of the photos' losses, or of their logarithms.
 
         Raises:
             NstError: The loss is not a number; nothing has been updated with it yet.
@@ -170,7 +185,7 @@ class StyleModule(pl.LightningModule):
         if not torch.isfinite(total):
             raise self._diverged("loss")
         self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
-        return total
+        return torch.log(terms.total).mean() if self.geometric_mean else total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Refuse a gradient that would destroy the weights, and log its size."""

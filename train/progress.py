@@ -46,7 +46,9 @@ class StyleProgress(ProgressBar):
         self._last_line = time.monotonic()
         if self._console.is_terminal:
             self._bar = Progress(
-                TextColumn("training"), BarColumn(), TextColumn("{task.description}"),
+                TextColumn("training"),
+                BarColumn(),
+                TextColumn("{task.description}"),
                 console=self._console,
             )
             self._task = self._bar.add_task("first steps ...", total=1.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nst import __version__
 from nst.errors import NstError, unknown
@@ -34,18 +34,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 well, 1 partly failed, 2 bad input, 130 interrupted.
     """
+    return guarded(_run, arguments, "nst")
+
+
+def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, program: str) -> int:
+    """Run a command line, with bad input and Ctrl-C as one line on stderr.
+
+    Args:
+        call: Takes the arguments, returns the exit code.
+        arguments: What follows the program's name; by default the process's own. `--debug` among
+            them shows the whole traceback of an error.
+        program: Name of the program, for messages.
+
+    Returns:
+        The exit code: that of `call`, 2 for bad input, 130 if interrupted.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        return _run([word for word in words if word != "--debug"])
+        return call([word for word in words if word != "--debug"])
     except (NstError, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
         if isinstance(error, KeyboardInterrupt):
-            print("nst: interrupted", file=sys.stderr)
+            print(f"{program}: interrupted", file=sys.stderr)
             return 130
         message = " ".join(str(error).splitlines())
-        print(f"nst: error: {message}", file=sys.stderr)
+        print(f"{program}: error: {message}", file=sys.stderr)
         return 2
 
 

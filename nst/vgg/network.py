@@ -22,6 +22,9 @@ class Vgg(nn.Module):
     its parameters out of any `state_dict` it is part of, so that checkpoints stay small.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         weights: Weights,

@@ -145,9 +145,7 @@ def _load_torchvision(name: str) -> Weights:
     # VGG16's IMAGENET1K_FEATURES holds NaN in its classifier; only convolutions are read.
     keys = [k for k in state if k.startswith("features.") and k.endswith(".weight")]
     convolutions = [(state[k].float(), state[k[:-6] + "bias"].float()) for k in keys]
-    return Weights(
-        name, architecture_of(convolutions, name), convolutions, pixels, sha256_of(path)
-    )
+    return Weights(name, architecture_of(convolutions, name), convolutions, pixels, sha256_of(path))
 
 
 SOURCES: dict[str, Source] = {

@@ -1,0 +1,145 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+import nst
+from export.__main__ import main
+from export.checkpoint import read_checkpoint
+from export.graph import build_model, model_bytes
+from export.parity import check_parity
+from nst.errors import NstError
+from nst.network import TransformNet
+from nst.sidecar import METADATA_KEY, ModelFacts
+from nst.styliser import Styliser
+
+ROOT = Path(__file__).parent.parent
+ARGUMENTS = {"width": 4, "blocks": 1}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    net = TransformNet(**ARGUMENTS)
+    path = tmp_path_factory.mktemp("checkpoint") / "final.ckpt"
+    facts = {
+        "style": "wave", "network": "standard", "network_args": ARGUMENTS, "steps": 7,
+        "loss": {"style_weight": 5.0}, "held_out": {"total": 1.5}, "backbone": "vgg19",
+        "backbone_sha256": "0" * 64, "style_image": "wave.jpg", "style_image_sha256": "1" * 64,
+        "style_size": 256, "style_licence": "public domain", "nst_version": "0",
+    }  # fmt: skip
+    state = {f"net.{k}": v for k, v in net.state_dict().items()}
+    torch.save({"state_dict": state, "nst": facts}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path) -> Path:
+    """The model as the command writes it."""
+    path = checkpoint.with_name("wave.onnx")
+    done = subprocess.run(
+        [sys.executable, "-m", "export", str(checkpoint), "-o", str(path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "differs from torch by" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    return path
+
+
+def test_contract(exported: Path) -> None:
+    model = onnx.load(exported)
+    onnx.checker.check_model(model, full_check=True)
+    assert {o.domain: o.version for o in model.opset_import}[""] == 18
+    (image,), (stylised,) = model.graph.input, model.graph.output
+    assert (image.name, stylised.name) == ("image", "stylised")
+    for value in (image, stylised):
+        tensor = value.type.tensor_type
+        assert tensor.elem_type == onnx.TensorProto.FLOAT
+        assert tensor.shape.dim[1].dim_value == 3
+        assert all(tensor.shape.dim[k].dim_param for k in (0, 2, 3))
+    operators = {node.op_type for node in model.graph.node}
+    assert operators <= {
+        "Add", "Clip", "Constant", "Conv", "InstanceNormalization", "Mul", "Pad", "Relu", "Resize",
+        "Shape", "Slice", "Sub",
+    }  # fmt: skip
+
+
+def test_nothing_of_this_machine_is_inside(exported: Path) -> None:
+    data = exported.read_bytes()
+    for trace in (str(ROOT), str(Path.home()), "site-packages", "stack_trace", ".py"):
+        assert trace.encode() not in data
+    assert not exported.with_name("wave.onnx.data").exists()
+
+
+def test_facts_are_the_same_twice(exported: Path) -> None:
+    sidecar = json.loads(exported.with_name("wave.onnx.json").read_text())
+    properties = {p.key: p.value for p in onnx.load(exported).metadata_props}
+    assert json.loads(properties[METADATA_KEY]) == sidecar
+    assert sidecar["style"] == "wave"
+    assert sidecar["steps"] == 7
+    assert sidecar["min_size"] == TransformNet(**ARGUMENTS).min_size
+    assert sidecar["nst_version"] == nst.__version__
+    assert sidecar["held_out"] == {"total": 1.5}
+
+
+@pytest.mark.parametrize("size", [(5, 5), (33, 47), (21, 96)])
+def test_runs_what_torch_runs(checkpoint: Path, exported: Path, size: tuple[int, int]) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    net, _ = read_checkpoint(checkpoint)
+    with torch.no_grad():
+        x = torch.from_numpy(rgb).permute(2, 0, 1)[None] / 255
+        expected = (net(x).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
+    got = Styliser(exported, provider="cpu")(rgb)
+    assert np.abs(got.astype(int) - expected).max() <= 1
+
+
+class Wrong(nn.Module):
+    """Another network than the one that was exported."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image * 0.9
+
+
+def test_a_model_that_differs_is_refused(exported: Path) -> None:
+    with pytest.raises(NstError, match="differs from torch by"):
+        check_parity(Wrong(), exported.read_bytes(), 5)
+
+
+def test_parity_covers_the_sizes_that_go_wrong(checkpoint: Path) -> None:
+    net, facts = read_checkpoint(checkpoint)
+    found = check_parity(net, model_bytes(build_model(net, facts)), facts.min_size)
+    assert {"1x3x256x256", "1x3x203x301", "1x3x64x640", "1x3x5x5", "2x3x96x128"} <= set(found)
+    assert max(found.values()) < 1e-4
+
+
+def test_bad_input_is_one_clear_line(
+    tmp_path: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.ckpt").write_text("not a checkpoint")
+    torch.save({"state_dict": {}}, tmp_path / "foreign.ckpt")
+    cases = [
+        ([tmp_path / "none.ckpt"], "no such checkpoint"),
+        ([tmp_path / "text.ckpt"], "is no checkpoint of an nst training"),
+        ([tmp_path / "foreign.ckpt"], "is no checkpoint of an nst training"),
+        ([checkpoint, "-o", tmp_path / "model.pt"], "name the file .onnx"),
+        ([checkpoint, "--outptu", "x.onnx"], "did you mean '--output'"),
+    ]
+    for arguments, says in cases:
+        assert main([str(a) for a in arguments]) == 2
+        errors = capsys.readouterr().err.splitlines()
+        assert len(errors) == 1
+        assert says in errors[0]
+    assert not list(tmp_path.glob("*.onnx*"))
+
+
+def test_facts_of_a_newer_format_are_refused() -> None:
+    text = ModelFacts("wave", "standard", {}, 5, format_version=99).to_json()
+    with pytest.raises(NstError, match="model format 99"):
+        ModelFacts.from_json(text, "wave.onnx")

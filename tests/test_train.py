@@ -1,0 +1,257 @@
+"""The trainer, through its command line, with a tiny network and shallow losses."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nst.errors import NstError
+from train.data import PhotoData, PhotoStream, StreamSampler, find_photos, probe, read_crop
+from train.schedule import learning_rate, progress
+
+ROOT = Path(__file__).parent.parent
+
+
+def write_photos(folder: Path, count: int = 8, size: tuple[int, int] = (60, 48)) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for k in range(count):
+        coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(folder / f"{k}.jpg")
+    return folder
+
+
+def command(tmp_path: Path, *more: str) -> list[str]:
+    photos = tmp_path / "photos"
+    if not photos.exists():
+        write_photos(photos)
+    return [
+        sys.executable, "-m", "train", "fit",
+        "--model.style", str(photos / "0.jpg"), "--model.style_size", "32",
+        "--model.width", "2", "--model.blocks", "1", "--model.warmup_steps", "2",
+        "--model.loss.content_layers", "{relu1_2: 1.0}",
+        "--model.loss.style_layers", "{relu1_1: 1.0}",
+        "--data.photos", str(photos), "--data.size", "32", "--data.val_size", "32",
+        "--data.batch_size", "2", "--data.val_count", "2", "--data.workers", "0",
+        "--trainer.accelerator", "cpu", "--trainer.max_steps", "12",
+        "--trainer.val_check_interval", "6", "--trainer.log_every_n_steps", "1",
+        "--wandb", "off", "--checkpoint_every", "4", *more,
+    ]  # fmt: skip
+
+
+def run(tmp_path: Path, *more: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command(tmp_path, *more), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def losses(run_dir: Path) -> dict[int, float]:
+    with (run_dir / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {int(r["step"]): float(r["train/total"]) for r in rows if r["train/total"]}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training: its temporary folder, with the run in `whole`."""
+    path = tmp_path_factory.mktemp("train")
+    done = run(path, "--run_dir", str(path / "whole"))
+    assert "Held-out losses: total" in done.stdout
+    assert "12" in done.stderr
+    assert "photos/s" in done.stderr
+    return path
+
+
+def test_training_leaves_what_it_promises(unbroken: Path) -> None:
+    folder = unbroken / "whole"
+    assert (folder / "config.yaml").is_file()
+    assert (folder / "panels" / "step-000012.png").is_file()
+    assert len(losses(folder)) == 12
+    checkpoint = torch.load(folder / "final.ckpt", weights_only=True)
+    assert {k.split(".")[0] for k in checkpoint["state_dict"]} == {"net"}, "VGG was saved"
+    facts = checkpoint["nst"]
+    assert facts["steps"] == 12
+    assert facts["held_out"].keys() == {"total", "content", "style"}
+    assert len(facts["backbone_sha256"]) == len(facts["style_image_sha256"]) == 64
+    assert (folder / "final.ckpt").stat().st_size < 500_000
+
+
+KILLED_AT_STEP_6 = """
+import os, signal
+from train.__main__ import main
+from train.module import StyleModule
+
+ended = StyleModule.on_train_batch_end
+def on_train_batch_end(self, *arguments):
+    ended(self, *arguments)
+    if self.global_step == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+StyleModule.on_train_batch_end = on_train_batch_end
+main()
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_losses(unbroken: Path) -> None:
+    """SIGKILL in the middle; the losses after the last checkpoint equal an unbroken run's."""
+    broken = unbroken / "broken"
+    arguments = command(unbroken, "--run_dir", str(broken), "--data.workers", "1")[3:]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_AT_STEP_6, *arguments],
+        cwd=ROOT, capture_output=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    last = broken / "checkpoints" / "last.ckpt"
+    started_at = torch.load(last, weights_only=True)["global_step"]
+    assert started_at == 4
+    run(unbroken, "--run_dir", str(unbroken / "resumed"), "--ckpt_path", str(last))
+    whole, resumed = losses(unbroken / "whole"), losses(unbroken / "resumed")
+    assert sorted(resumed) == list(range(started_at, 12))
+    for step, value in resumed.items():
+        assert value == pytest.approx(whole[step], rel=1e-5)
+    a = torch.load(unbroken / "whole" / "final.ckpt", weights_only=True)["state_dict"]
+    b = torch.load(unbroken / "resumed" / "final.ckpt", weights_only=True)["state_dict"]
+    for name in a:
+        torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-5)
+
+
+def test_resuming_another_training_is_one_clear_error(unbroken: Path) -> None:
+    done = run(
+        unbroken, "--ckpt_path", str(unbroken / "whole" / "final.ckpt"), "--model.width", "3",
+        "--run_dir", str(unbroken / "other"), code=2,
+    )  # fmt: skip
+    assert "network_args" in done.stderr.splitlines()[-1]
+
+
+def test_ctrl_c_saves_a_checkpoint(tmp_path: Path) -> None:
+    arguments = command(tmp_path, "--run_dir", str(tmp_path / "run"), "--checkpoint_every", "1000",
+                        "--trainer.max_steps", "100000")  # fmt: skip
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "panels").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert list((tmp_path / "run" / "checkpoints").glob("*.ckpt"))
+    assert "--ckpt_path" in errors.splitlines()[-1]
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    ddp = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_steps", "4"]
+    run(tmp_path, "--run_dir", str(tmp_path / "run"), "--checkpoint_every", "2", *ddp)
+    assert len(losses(tmp_path / "run")) == 4
+    assert torch.load(tmp_path / "run" / "final.ckpt", weights_only=True)["global_step"] == 4
+
+
+def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
+    run(tmp_path, "--run_dir", str(tmp_path / "run"), "--max_minutes", "0.05",
+        "--trainer.max_steps", "1000000")  # fmt: skip
+    checkpoint = torch.load(tmp_path / "run" / "final.ckpt", weights_only=True)
+    assert checkpoint["minutes"] == pytest.approx(0.05, abs=0.05)
+    assert checkpoint["nst"]["held_out"]
+    rate = checkpoint["optimizer_states"][0]["param_groups"][0]["lr"]
+    assert rate < 0.1 * 1e-3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["--model.style", "none.jpg"], "none.jpg"),
+        (["--data.photos", "none"], "no such folder of photos: none"),
+        (["--model.loss.style_layers", "{relu9_9: 1}"], "relu9_9"),
+        (["--model.loss.style_convention", "gatis"], "gatys"),
+        (["--model.widht", "4"], "widht"),
+        (["--config", "none.yaml"], "none.yaml"),
+        (["--ckpt_path", "none.ckpt"], "none.ckpt"),
+        (["--wandb", "maybe"], "maybe"),
+    ],
+)
+def test_bad_input_is_one_clear_line(tmp_path: Path, wrong: list[str], says: str) -> None:
+    done = run(tmp_path, "--run_dir", str(tmp_path / "run"), *wrong, code=2)
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_find_photos_is_recursive_and_sorted(tmp_path: Path) -> None:
+    write_photos(tmp_path / "b" / "c", 2)
+    write_photos(tmp_path / "a", 1)
+    (tmp_path / "a" / "notes.txt").write_text("no photo")
+    names = [p.relative_to(tmp_path).as_posix() for p in find_photos(tmp_path)]
+    assert names == ["a/0.jpg", "b/c/0.jpg", "b/c/1.jpg"]
+
+
+def test_empty_folder_and_broken_photos(tmp_path: Path) -> None:
+    with pytest.raises(NstError, match="no photo in"):
+        find_photos(tmp_path)
+    photos = write_photos(tmp_path / "photos", 9)
+    for k in (1, 4, 7):
+        (photos / f"{k}.jpg").write_text("not a photo")
+    with pytest.raises(NstError, match=r"3 of 9 photos tried cannot be read, such as .*1\.jpg"):
+        probe(find_photos(photos))
+
+
+def test_unreadable_photos_are_passed_over_and_counted(tmp_path: Path) -> None:
+    photos = find_photos(write_photos(tmp_path, 4))
+    photos[2].write_bytes(photos[2].read_bytes()[:300])
+    stream = PhotoStream(photos, 32, seed=0, min_scale=0.5)
+    samples = [stream[n] for n in range(40)]
+    assert all(s[0].shape == (3, 32, 32) for s in samples)
+    assert sum(s[1] for s in samples) == 10  # one photo of four, in ten rounds
+
+
+def test_the_stream_is_a_function_of_seed_and_number(tmp_path: Path) -> None:
+    photos = find_photos(write_photos(tmp_path, 5))
+    a, b = (PhotoStream(photos, 32, seed=7, min_scale=0.5) for _ in range(2))
+    assert torch.equal(a[123][0], b[123][0])
+    assert not torch.equal(a[123][0], a[124][0])
+    other = PhotoStream(photos, 32, seed=8, min_scale=0.5)
+    assert any(not torch.equal(a[n][0], other[n][0]) for n in range(3))
+
+
+def test_processes_share_the_stream() -> None:
+    shares = [StreamSampler(10 + rank, 3) for rank in range(3)]
+    numbers = sorted(n for share in shares for n, _ in zip(share, range(4), strict=False))
+    assert numbers == list(range(10, 22))
+
+
+def test_crop_of_a_large_jpeg_keeps_its_pixels(tmp_path: Path) -> None:
+    """`draft` must not decode smaller than the crop needs."""
+    width, height = 1600, 1200
+    x = np.linspace(0, 1, width)[None, :, None]
+    y = np.linspace(0, 1, height)[:, None, None]
+    rgb = np.concatenate([x + 0 * y, 0 * x + y, 0 * x + 0 * y], axis=2)
+    Image.fromarray((rgb * 255).astype(np.uint8)).save(tmp_path / "x.jpg", quality=95)
+    crop = read_crop(tmp_path / "x.jpg", 64, None)
+    assert crop is not None
+    # The centre square spans 1/8 to 7/8 of the width and all of the height.
+    assert crop[32, [0, -1], 0].tolist() == pytest.approx([0.125 * 255, 0.875 * 255], abs=4)
+    assert crop[[0, -1], 32, 1].tolist() == pytest.approx([0, 255], abs=4)
+
+
+@pytest.mark.parametrize("wrong", [{"size": 30}, {"batch_size": 0}, {"min_scale": 0.0}])
+def test_wrong_data_arguments(wrong: dict[str, float]) -> None:
+    with pytest.raises(NstError, match="--data"):
+        PhotoData("photos", **wrong)  # type: ignore[arg-type]
+
+
+def test_schedule() -> None:
+    assert progress(50, 100, 1.0, None) == 0.5
+    assert progress(50, 100, 9.0, 10.0) == 0.9
+    assert progress(50, -1, 20.0, 10.0) == 1.0
+    assert progress(50, -1, 5.0, None) == 0.0
+    assert learning_rate(2.0, 0, 0.0, 3) == pytest.approx(0.5)
+    assert learning_rate(2.0, 99, 0.0, 3) == pytest.approx(2.0)
+    assert learning_rate(2.0, 99, 0.5, 3) == pytest.approx(1.0)
+    assert learning_rate(2.0, 99, 1.0, 3) == pytest.approx(0.0)
