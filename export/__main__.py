@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,6 @@ def export(checkpoint: Path, output: Path | None = None, style: str | None = Non
         output: File to write; by default STYLE.onnx in the current folder.
         style: Name of the style, if not that of the style picture's file.
     """
-    warnings.filterwarnings("ignore")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     from export.checkpoint import read_checkpoint
     from export.graph import build_model, model_bytes, write_model

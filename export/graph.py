@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import onnx
@@ -42,16 +43,19 @@ def build_model(net: nn.Module, facts: ModelFacts) -> onnx.ModelProto:
         NstError: The exporter wrote another opset than `OPSET`.
     """
     example = torch.rand(1, 3, 64, 72)
-    program = torch.onnx.export(
-        ExportedNet(net),
-        (example,),
-        input_names=["image"],
-        output_names=["stylised"],
-        dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
-        opset_version=OPSET,
-        external_data=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        # About its own internals; `check_parity` and the checks below say what matters.
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            ExportedNet(net),
+            (example,),
+            input_names=["image"],
+            output_names=["stylised"],
+            dynamic_shapes=({0: "batch", 2: "height", 3: "width"},),
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
     if program is None:
         raise NstError("torch.onnx.export returned no model: install torch 2.9 or newer.")
     model = program.model_proto

@@ -79,7 +79,8 @@ def optimise(
     """Minimise the loss over the pixels with L-BFGS (Gatys et al. 2016).
 
     Each iteration is one evaluation: there is no line search, and no tolerance ends it early.
-    When the loss becomes infinite or explodes, it starts again from the best picture so far.
+    When the loss becomes infinite or explodes, it starts again from the best picture
+    so far, with half the step.
 
     Args:
         loss: With its style set.
@@ -100,22 +101,23 @@ def optimise(
         raise NstError(f"{iterations} iterations with history {history}: give at least 0 and 1.")
     image = start_image(start, content, seed).contiguous().requires_grad_()
     targets = loss.content_targets(content)
-    optimiser = _lbfgs(image, history)
+    rate = 1.0
+    optimiser = _lbfgs(image, history, rate)
     began = time.perf_counter()
     best, best_image = math.inf, image.detach().clone()
     for iteration in range(iterations + 1):
         terms = loss(image, targets)
         (gradient,) = torch.autograd.grad(_LOSS_SCALE * terms.total.sum(), image)
-        total = float(terms.total)
+        total = terms.total.item()
         if total < best:
             best, best_image = total, image.detach().clone()
         yield Step(
             iteration,
             iteration + 1,
             total,
-            float(terms.content),
-            float(terms.style),
-            float(terms.tv),
+            terms.content.item(),
+            terms.style.item(),
+            terms.tv.item(),
             time.perf_counter() - began,
             image.detach().clone(),
         )
@@ -124,16 +126,18 @@ def optimise(
         with torch.no_grad():
             if not (total <= _EXPLODED * best and bool(torch.isfinite(gradient).all())):
                 image.copy_(best_image)
-                optimiser = _lbfgs(image, history)
+                rate /= 2
+                optimiser = _lbfgs(image, history, rate)
                 continue
             _update(optimiser, image, gradient, _LOSS_SCALE * total)
             if clip:
                 image.clamp_(0, 1)
 
 
-def _lbfgs(image: Tensor, history: int) -> torch.optim.LBFGS:
+def _lbfgs(image: Tensor, history: int, rate: float) -> torch.optim.LBFGS:
     return torch.optim.LBFGS(
         [image],
+        lr=rate,
         max_iter=1,
         history_size=history,
         tolerance_grad=0.0,

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from nst.errors import NstError
+from train.__main__ import main
 from train.data import PhotoData, PhotoStream, StreamSampler, find_photos, probe, read_crop
 from train.schedule import learning_rate, progress
 
@@ -174,14 +175,20 @@ def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
         (["--model.loss.style_convention", "gatis"], "gatys"),
         (["--model.widht", "4"], "widht"),
         (["--config", "none.yaml"], "none.yaml"),
-        (["--ckpt_path", "none.ckpt"], "none.ckpt"),
+        (["--ckpt_path", "none.ckpt"], "no such checkpoint: none.ckpt"),
+        (["--ckpt_path", "TMP/text.ckpt"], "is no checkpoint"),
+        (["--data.photos", "TMP"], "no photo in"),
         (["--wandb", "maybe"], "maybe"),
     ],
 )
-def test_bad_input_is_one_clear_line(tmp_path: Path, wrong: list[str], says: str) -> None:
-    done = run(tmp_path, "--run_dir", str(tmp_path / "run"), *wrong, code=2)
-    assert says in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+def test_bad_input_is_one_clear_line(
+    tmp_path: Path, wrong: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.ckpt").write_text("not a checkpoint")
+    wrong = [word.replace("TMP", str(tmp_path)) for word in wrong]
+    arguments = command(tmp_path, "--run_dir", str(tmp_path / "run"), *wrong)[3:]
+    assert main(arguments) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_find_photos_is_recursive_and_sorted(tmp_path: Path) -> None:

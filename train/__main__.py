@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -16,7 +18,7 @@ from nst.errors import NstError
 from nst.tensors import bf16_pays, keep_freed_memory
 from train.callbacks import AverageWeights, CountUnreadable, Panel
 from train.data import PhotoData
-from train.module import StyleModule
+from train.module import CHECKPOINT_KEY, StyleModule
 from train.progress import StyleProgress
 
 FINAL = "final.ckpt"
@@ -77,6 +79,8 @@ class StyleCLI(LightningCLI):
             return
         if config.wandb not in ("off", "offline", "online"):
             raise NstError(f"--wandb is {config.wandb!r}: choose off, offline or online.")
+        if config.ckpt_path and config.ckpt_path not in ("last", "best", "hpc", "registry"):
+            _check_checkpoint(config.ckpt_path)
         style = Path(config.model.style).stem
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         config.run_dir = config.run_dir or str(Path("runs") / f"{style}-{time}")
@@ -141,11 +145,32 @@ def _loggers(run_dir: str, wandb: str) -> list[dict[str, Any]]:
     return loggers
 
 
-def main() -> None:
-    """Run the command; bad input ends in one line and exit code 2."""
+def _check_checkpoint(path: str) -> None:
+    """Refuse to resume from what is no checkpoint, before anything is set up."""
+    if not Path(path).is_file():
+        raise NstError(f"no such checkpoint: {path}. Runs keep theirs in RUN/checkpoints/.")
+    try:
+        known = CHECKPOINT_KEY in torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds on foreign and damaged files
+        raise NstError(f"{path} is no checkpoint, or a damaged one: give another.") from error
+    if not known:
+        raise NstError(f"{path} is no checkpoint of an nst training: give another.")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; bad input ends in one line and exit code 2.
+
+    Args:
+        arguments: What follows `python -m train`; by default the process's own.
+
+    Returns:
+        The exit code.
+    """
     keep_freed_memory()
     # Lightning advises what does not fit here: more workers than cores, a shuffled stream.
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\.")
+    # Its tips and device tables, too; `Trainer.fit stopped` is what our progress says.
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     try:
         StyleCLI(
             StyleModule,
@@ -153,21 +178,22 @@ def main() -> None:
             parser_class=Parser,
             trainer_defaults=dict(_TRAINER_DEFAULTS),
             seed_everything_default=0,
-            save_config_kwargs={"overwrite": False},
+            args=list(sys.argv[1:] if arguments is None else arguments),
         )
     except NstError as error:
         print(f"train: error: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except SystemExit as error:
         # Lightning turns Ctrl-C into exit code 1, once it has saved a checkpoint.
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
         print(f"train: interrupted; {StyleCLI.how_to_resume}", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except KeyboardInterrupt:
         print("train: interrupted before the first step", file=sys.stderr)
-        sys.exit(130)
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

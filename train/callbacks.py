@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from pytorch_lightning.callbacks import Callback, WeightAveraging
 from pytorch_lightning.loggers import WandbLogger
-from pytorch_lightning.utilities import rank_zero_info, rank_zero_only
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from nst.errors import NstError
@@ -77,15 +77,15 @@ class Panel(Callback):
             if len(self._columns) < self.count:
                 self._columns.append(torch.cat([photo.float() / 255, result.float()], dim=1))
 
-    @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the panel."""
-        if not self._columns or trainer.log_dir is None:
+        folder = trainer.log_dir  # asks the first process: all must take part
+        if not self._columns or folder is None or not trainer.is_global_zero:
             return
         picture = Image.fromarray(to_array(torch.cat(self._columns, dim=2)[None]))
-        folder = Path(trainer.log_dir) / "panels"
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / f"step-{trainer.global_step:06d}.png") as path:
+        panels = Path(folder) / "panels"
+        panels.mkdir(parents=True, exist_ok=True)
+        with atomic_write(panels / f"step-{trainer.global_step:06d}.png") as path:
             picture.save(path)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
@@ -120,4 +120,4 @@ class CountUnreadable(Callback):
         """Say how many there were."""
         assert isinstance(pl_module, StyleModule)
         if pl_module.unreadable:
-            rank_zero_info(f"{pl_module.unreadable} unreadable photos were passed over.")
+            rank_zero_warn(f"{pl_module.unreadable} unreadable photos were passed over.")
