@@ -22,7 +22,7 @@ from train.module import CHECKPOINT_KEY, StyleModule
 from train.progress import StyleProgress
 
 FINAL = "final.ckpt"
-_TRAINER_DEFAULTS = {
+TRAINER_DEFAULTS = {
     "max_steps": 40_000,
     "max_epochs": -1,  # the stream of photos never ends
     "val_check_interval": 1000,
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             StyleModule,
             PhotoData,
             parser_class=Parser,
-            trainer_defaults=dict(_TRAINER_DEFAULTS),
+            trainer_defaults=dict(TRAINER_DEFAULTS),
             seed_everything_default=0,
             args=list(sys.argv[1:] if arguments is None else arguments),
         )

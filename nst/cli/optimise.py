@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -97,8 +96,7 @@ def optimise(
         save(replace(photo, rgb=to_array(best.image)), temporary)
     print(
         f"nst: {output} after {best.iteration} iterations, {best.seconds:.1f} s: "
-        f"total {best.total:.4f}, content {best.content:.4f}, style {best.style:.4f}",
-        file=sys.stderr,
+        f"total {best.total:.4f}, content {best.content:.4f}, style {best.style:.4f}"
     )
     return 0 if finished else 130
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from nst.images import load, save
@@ -21,4 +20,4 @@ def sheet(inputs: list[str], *, output: str, columns: int = 4, cell: int = 320) 
     pictures = [load(path).rgb for path in inputs]
     labels = [Path(path).stem for path in inputs]
     save(contact_sheet(pictures, labels, columns=columns, cell=cell), output)
-    print(f"nst: {output}", file=sys.stderr)
+    print(f"nst: {output}")

@@ -103,7 +103,7 @@ def _run(jobs: list[Job], work: Callable[[Job], None]) -> int:
         return 1
     if jobs[0].target:
         made = jobs[0].target if len(jobs) == 1 else f"{len(jobs)} pictures"
-        print(f"nst: {made} in {seconds:.2f} s", file=sys.stderr)
+        print(f"nst: {made} in {seconds:.2f} s")
     return 0
 
 

@@ -1,0 +1,148 @@
+"""Photos per second of a training step, against a plain fp32 loop of the same network and layers.
+
+    python benchmarks/training_throughput.py
+
+Batch 4 at 256 px, the full network, VGG-19 to relu4_1, on the bundled photos. The plain loop is the
+public manner: everything in fp32 and contiguous, VGG to its deepest layer for photo and output,
+Adam, no Lightning, no allocator setting. Ours is the trainer itself, with everything it does.
+The two run in turns, each in its own process, because the allocator's setting is the process's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+BATCH, SIZE = 4, 256
+ROOT = Path(__file__).parent.parent
+PHOTOS, STYLE = ROOT / "examples" / "photos", ROOT / "nst" / "styles" / "starry-night.jpg"
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+class PlainVgg(nn.Module):
+    """VGG-19 to relu4_1 as modules in a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from nst.vgg import layer_names, load_weights
+
+        convolutions = iter(load_weights().convolutions)
+        self.names = layer_names("vgg19")[: layer_names("vgg19").index("relu4_1") + 1]
+        modules: list[nn.Module] = []
+        for name in self.names:
+            if name.startswith("conv"):
+                weight, bias = next(convolutions)
+                conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+                conv.weight.data, conv.bias.data = weight, bias
+                modules.append(conv)
+            else:
+                modules.append(nn.ReLU() if name.startswith("relu") else nn.MaxPool2d(2))
+        self.layers = nn.ModuleList(modules).requires_grad_(False)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x, found = x * 255 - 120, {}
+        for name, layer in zip(self.names, self.layers, strict=True):
+            x = layer(x)
+            if name in STYLE_LAYERS:
+                found[name] = x
+        return found
+
+
+def plain_gram(x: Tensor) -> Tensor:
+    flat = x.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+def plain(steps: int) -> list[float]:
+    """Seconds of each step of the plain loop."""
+    from nst.network import TransformNet
+    from train.data import find_photos, read_crop
+
+    net, vgg = TransformNet(), PlainVgg()
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
+    crops = [read_crop(p, SIZE, None) for p in find_photos(PHOTOS)[:BATCH]]
+    photos = torch.stack(
+        [torch.from_numpy(c.copy()).permute(2, 0, 1) for c in crops if c is not None]
+    )
+    grams = {k: plain_gram(v) for k, v in vgg(photos[:1] / 255).items()}
+    seconds = []
+    for _ in range(steps):
+        began = time.perf_counter()
+        x = photos / 255
+        y = net(x)
+        ours, theirs = vgg(y), vgg(x)
+        loss = F.mse_loss(ours["relu3_1"], theirs["relu3_1"])
+        for name in STYLE_LAYERS:
+            loss = loss + F.mse_loss(plain_gram(ours[name]), grams[name].expand(BATCH, -1, -1))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def trainer(steps: int) -> list[float]:
+    """Seconds of each step of the trainer."""
+    import pytorch_lightning as pl
+
+    from nst.tensors import bf16_pays, keep_freed_memory
+    from train.callbacks import AverageWeights
+    from train.data import PhotoData
+    from train.module import StyleModule
+
+    keep_freed_memory()
+    ends: list[float] = []
+
+    class Clock(pl.Callback):
+        def on_train_batch_end(self, *arguments: Any) -> None:
+            ends.append(time.perf_counter())
+
+    half = bf16_pays(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    pl.Trainer(
+        max_steps=steps + 1,
+        precision="bf16-mixed" if half else "32-true",
+        callbacks=[AverageWeights(), Clock()],
+        gradient_clip_val=10.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+    ).fit(StyleModule(str(STYLE)), PhotoData(str(PHOTOS), size=SIZE, batch_size=BATCH))
+    return [b - a for a, b in zip(ends, ends[1:], strict=False)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--only", choices=["plain", "trainer"])
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--turns", type=int, default=3)
+    arguments = parser.parse_args()
+    if arguments.only:
+        seconds = {"plain": plain, "trainer": trainer}[arguments.only](arguments.steps)
+        print("seconds", statistics.median(seconds[1:]))
+        return
+    ratios = []
+    for turn in range(arguments.turns):
+        medians = {}
+        for name in ("plain", "trainer"):
+            command = [sys.executable, __file__, "--only", name, "--steps", str(arguments.steps)]
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            medians[name] = float(done.stdout.split()[-1])
+        ratios.append(medians["plain"] / medians["trainer"])
+        rates = ", ".join(f"{k} {BATCH / v:.2f} photos/s" for k, v in medians.items())
+        print(f"turn {turn + 1}: {rates}, ratio {ratios[-1]:.2f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.2f}")
+
+
+if __name__ == "__main__":
+    main()
