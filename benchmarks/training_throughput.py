@@ -11,6 +11,7 @@ The two run in turns, each in its own process, because the allocator's setting i
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def trainer(steps: int) -> list[float]:
         enable_model_summary=False,
         limit_val_batches=0,
     ).fit(StyleModule(str(STYLE)), PhotoData(str(PHOTOS), size=SIZE, batch_size=BATCH))
-    return [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    return [b - a for a, b in itertools.pairwise(ends)]
 
 
 def main() -> None:
