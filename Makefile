@@ -1,4 +1,6 @@
 # Everything from a fresh clone: `make demo` and `make test` set up .venv first, and reuse it.
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed

@@ -1,6 +1,7 @@
 """The trainer, through its command line, with a tiny network and shallow losses."""
 
 import csv
+import dataclasses
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from PIL import Image
 from nst.errors import NstError
 from train.__main__ import main
 from train.data import PhotoData, PhotoStream, StreamSampler, find_photos, probe, read_crop
+from train.module import StyleModule
 from train.schedule import learning_rate, progress
 
 ROOT = Path(__file__).parent.parent
@@ -149,6 +151,25 @@ def test_ctrl_c_saves_a_checkpoint(tmp_path: Path) -> None:
     assert "--ckpt_path" in errors.splitlines()[-1]
 
 
+def test_divergence_ends_in_one_line_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = StyleModule.terms
+
+    def diverging(self, photos, **options):  # type: ignore[no-untyped-def]
+        pictures, terms = real(self, photos, **options)
+        bad = float("nan") if self.global_step == 6 else 1.0
+        return pictures, dataclasses.replace(terms, total=terms.total * bad)
+
+    monkeypatch.setattr(StyleModule, "terms", diverging)
+    assert main(command(tmp_path, "--run_dir", str(tmp_path / "run"))[3:]) == 2
+    last_line = capsys.readouterr().err.splitlines()[-1]
+    assert "not a number at step 6" in last_line
+    checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 4
+    assert all(v.isfinite().all() for v in checkpoint["state_dict"].values())
+
+
 def test_two_processes(tmp_path: Path) -> None:
     ddp = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_steps", "4"]
     run(tmp_path, "--run_dir", str(tmp_path / "run"), "--checkpoint_every", "2", *ddp)
@@ -157,8 +178,9 @@ def test_two_processes(tmp_path: Path) -> None:
 
 
 def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
-    run(tmp_path, "--run_dir", str(tmp_path / "run"), "--max_minutes", "0.05",
-        "--trainer.max_steps", "1000000")  # fmt: skip
+    arguments = ["--max_minutes", "0.05", "--trainer.max_steps", "1000000", "--wandb", "offline"]
+    run(tmp_path, "--run_dir", str(tmp_path / "run"), *arguments)
+    assert list((tmp_path / "run").glob("wandb/offline-run-*"))
     checkpoint = torch.load(tmp_path / "run" / "final.ckpt", weights_only=True)
     assert checkpoint["minutes"] == pytest.approx(0.05, abs=0.05)
     assert checkpoint["nst"]["held_out"]
@@ -179,6 +201,9 @@ def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
         (["--ckpt_path", "TMP/text.ckpt"], "is no checkpoint"),
         (["--data.photos", "TMP"], "no photo in"),
         (["--wandb", "maybe"], "maybe"),
+        (["--checkpoint_every", "0"], "checkpoint_every is 0"),
+        (["--average.decay", "1.5"], "1.5"),
+        (["--run_dir", "/dev/null/run"], "/dev/null"),
     ],
 )
 def test_bad_input_is_one_clear_line(

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 from nst.errors import NstError
 from nst.tensors import bf16_pays, keep_freed_memory
-from train.callbacks import AverageWeights, CountUnreadable, Panel
+from train.callbacks import AverageWeights, Checkpoints, CountUnreadable, Panel
 from train.data import PhotoData
 from train.module import CHECKPOINT_KEY, StyleModule
 from train.progress import StyleProgress
@@ -103,15 +102,7 @@ class StyleCLI(LightningCLI):
             StyleProgress(),
             Panel(),
             CountUnreadable(),
-            ModelCheckpoint(
-                filename="step-{step:06d}",
-                auto_insert_metric_name=False,
-                every_n_train_steps=config.checkpoint_every,
-                save_top_k=1,
-                save_last=True,
-                save_on_exception=True,
-                enable_version_counter=False,
-            ),
+            Checkpoints(config.checkpoint_every),
         ]
         self.trainer_defaults["callbacks"] = extra
         return super().instantiate_trainer(**kwargs)
@@ -180,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed_everything_default=0,
             args=list(sys.argv[1:] if arguments is None else arguments),
         )
-    except NstError as error:
+    except (NstError, OSError) as error:
         print(f"train: error: {error}", file=sys.stderr)
         return 2
     except SystemExit as error:

@@ -8,7 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from PIL import Image
-from pytorch_lightning.callbacks import Callback, WeightAveraging
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
@@ -44,6 +44,41 @@ class AverageWeights(WeightAveraging):
             return torch.lerp(current, mean, keep)
 
         super().__init__(use_buffers=False, avg_fn=average)
+
+
+class Checkpoints(ModelCheckpoint):
+    """The latest checkpoint, every so many steps and after Ctrl-C.
+
+    Not after other errors: a training that has diverged must not replace its last good checkpoint.
+    """
+
+    def __init__(self, every: int):
+        """Set the interval.
+
+        Args:
+            every: Steps between checkpoints.
+
+        Raises:
+            NstError: Below 1.
+        """
+        if every < 1:
+            raise NstError(f"--checkpoint_every is {every}: give 1 step or more.")
+        super().__init__(
+            filename="step-{step:06d}",
+            auto_insert_metric_name=False,
+            every_n_train_steps=every,
+            save_top_k=1,
+            save_last=True,
+            save_on_exception=True,
+            enable_version_counter=False,
+        )
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Save if it was Ctrl-C."""
+        if isinstance(exception, KeyboardInterrupt):
+            super().on_exception(trainer, pl_module, exception)
 
 
 class Panel(Callback):
