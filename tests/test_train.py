@@ -199,7 +199,7 @@ def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
         (["--config", "none.yaml"], "none.yaml"),
         (["--ckpt_path", "none.ckpt"], "no such checkpoint: none.ckpt"),
         (["--ckpt_path", "TMP/text.ckpt"], "is no checkpoint"),
-        (["--data.photos", "TMP"], "no photo in"),
+        (["--data.photos", "TMP/empty"], "no photo in"),
         (["--wandb", "maybe"], "maybe"),
         (["--checkpoint_every", "0"], "checkpoint_every is 0"),
         (["--average.decay", "1.5"], "1.5"),
@@ -210,6 +210,7 @@ def test_bad_input_is_one_clear_line(
     tmp_path: Path, wrong: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "text.ckpt").write_text("not a checkpoint")
+    (tmp_path / "empty").mkdir()
     wrong = [word.replace("TMP", str(tmp_path)) for word in wrong]
     arguments = command(tmp_path, "--run_dir", str(tmp_path / "run"), *wrong)[3:]
     assert main(arguments) == 2

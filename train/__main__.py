@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import torch
-from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
 
 from nst.errors import NstError
 from nst.tensors import bf16_pays, keep_freed_memory
@@ -48,6 +48,11 @@ class StyleCLI(LightningCLI):
     # Lightning runs the training inside the constructor: on Ctrl-C there is no object to ask.
     how_to_resume: ClassVar[str] = ""
 
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Only `fit`: models are measured and run as exported."""
+        return {"fit": LightningCLI.subcommands()["fit"]}
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options that are neither model's, data's nor trainer's."""
         parser.add_argument(
@@ -71,15 +76,18 @@ class StyleCLI(LightningCLI):
         parser.add_class_arguments(AverageWeights, "average")
         parser.link_arguments("max_minutes", "model.max_minutes")
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, and check the checkpoint to resume from before Lightning reads it."""
+        super().parse_arguments(parser, args)
+        path = self.config[self.config.subcommand].get("ckpt_path")
+        if path and path not in ("last", "best", "hpc", "registry"):
+            _check_checkpoint(path)
+
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder and loggers, and the precision where it was left open."""
         config = self.config[self.subcommand]
-        if self.subcommand != "fit":
-            return
         if config.wandb not in ("off", "offline", "online"):
             raise NstError(f"--wandb is {config.wandb!r}: choose off, offline or online.")
-        if config.ckpt_path and config.ckpt_path not in ("last", "best", "hpc", "registry"):
-            _check_checkpoint(config.ckpt_path)
         style = Path(config.model.style).stem
         time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         config.run_dir = config.run_dir or str(Path("runs") / f"{style}-{time}")
@@ -169,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser_class=Parser,
             trainer_defaults=dict(TRAINER_DEFAULTS),
             seed_everything_default=0,
-            args=list(sys.argv[1:] if arguments is None else arguments),
+            args=None if arguments is None else list(arguments),
         )
     except (NstError, OSError) as error:
         print(f"train: error: {error}", file=sys.stderr)
