@@ -195,7 +195,7 @@ def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
         (["--data.photos", "none"], "no such folder of photos: none"),
         (["--model.loss.style_layers", "{relu9_9: 1}"], "relu9_9"),
         (["--model.loss.style_convention", "gatis"], "gatys"),
-        (["--model.widht", "4"], "widht"),
+        (["--model.widht", "4"], "did you mean model.width?"),
         (["--config", "none.yaml"], "none.yaml"),
         (["--ckpt_path", "none.ckpt"], "no such checkpoint: none.ckpt"),
         (["--ckpt_path", "TMP/text.ckpt"], "is no checkpoint"),

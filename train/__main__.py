@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import difflib
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -39,7 +41,22 @@ class Parser(LightningArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raises an `NstError` in place of printing the usage and exiting."""
+        pattern = r"(?:unrecognized arguments: --|does not accept option ')([\w.]+)"
+        if found := re.search(pattern, message, re.IGNORECASE):
+            options = _option_names(self)
+            near = difflib.get_close_matches(found[1], options, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise NstError(f"unknown option {found[1]}: {hint}--help lists them.") from ex
         raise NstError(" ".join(message.split())) from ex
+
+
+def _option_names(parser: LightningArgumentParser) -> list[str]:
+    """Options of a parser and of its subcommands, without their hyphens."""
+    names = [name.removeprefix("--") for name in parser._option_string_actions]
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            names += [n for child in action.choices.values() for n in _option_names(child)]
+    return names
 
 
 class StyleCLI(LightningCLI):
