@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 PHOTOS := $(addprefix examples/photos/,astronaut.jpg neuschwanstein.jpg red-panda.jpg)
 LOG := demo/measured.txt
 
-.PHONY: test demo lint clean
+.PHONY: test demo lint pictures clean
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest
@@ -39,3 +39,11 @@ demo: $(INSTALLED)
 
 clean:
 	rm -rf .venv demo
+
+# The picture at the top of the README.
+README_PHOTOS := $(addprefix examples/photos/,astronaut.jpg bridge-at-night.jpg neuschwanstein.jpg red-panda.jpg)
+pictures: $(INSTALLED)
+	mkdir -p docs/pictures demo/pictures
+	$(BIN)/nst stylise $(README_PHOTOS) -o demo/pictures/
+	$(BIN)/nst sheet $(README_PHOTOS) demo/pictures/*-starry-night.jpg --columns 4 --cell 280 \
+		-o docs/pictures/starry-night.jpg

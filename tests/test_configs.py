@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 from pytorch_lightning.cli import LightningCLI
 
-import train.__main__ as trainer
-from train.data import PhotoData
-from train.module import StyleModule
+from train.__main__ import main
 
 ROOT = Path(__file__).parent.parent
 TRAINING = sorted((ROOT / "configs" / "train").rglob("*.yaml"))
@@ -16,14 +14,11 @@ TRAINING = sorted((ROOT / "configs" / "train").rglob("*.yaml"))
 @pytest.mark.parametrize("path", TRAINING, ids=lambda p: p.stem)
 def test_training_configuration(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(LightningCLI, "_run_subcommand", lambda self, subcommand: None)
-    cli = trainer.StyleCLI(
-        StyleModule,
-        PhotoData,
-        parser_class=trainer.Parser,
-        trainer_defaults=dict(trainer.TRAINER_DEFAULTS),
-        args=["fit", "--config", str(path), "--trainer.accelerator", "cpu", "--wandb", "off"],
-    )
+    made: list[LightningCLI] = []
+    monkeypatch.setattr(LightningCLI, "_run_subcommand", lambda self, name: made.append(self))
+    arguments = ["fit", "--config", str(path), "--trainer.accelerator", "cpu", "--wandb", "off"]
+    assert main(arguments) == 0
+    (cli,) = made
     assert cli.model.loss_config.content_layers
     assert cli.trainer.max_steps > 0 or cli.model.max_minutes
 
