@@ -10,9 +10,8 @@ import torch
 import nst
 from nst.errors import NstError
 from nst.network import TransformNet
-from nst.sidecar import ModelFacts
+from nst.sidecar import CHECKPOINT_KEY, ModelFacts
 
-_FACTS = "nst"
 _PREFIX = "net."
 
 
@@ -29,7 +28,7 @@ def read_checkpoint(path: str | Path) -> tuple[TransformNet, ModelFacts]:
         raise NstError(f"no such checkpoint: {path}. Trainings write runs/NAME/final.ckpt.")
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        facts = dict(checkpoint[_FACTS])
+        facts = dict(checkpoint[CHECKPOINT_KEY])
         state = {
             name.removeprefix(_PREFIX): value
             for name, value in checkpoint["state_dict"].items()
@@ -37,10 +36,10 @@ def read_checkpoint(path: str | Path) -> tuple[TransformNet, ModelFacts]:
         }
         net = TransformNet(**facts["network_args"])
         net.load_state_dict(state)
+        facts |= {"min_size": net.min_size, "nst_version": nst.__version__}
+        return net.eval(), ModelFacts(**facts)
     except Exception as error:  # whatever a foreign or damaged file makes of this
         raise NstError(
             f"{path} is no checkpoint of an nst training ({type(error).__name__}): "
             "give a .ckpt that `python -m train fit` wrote."
         ) from error
-    facts |= {"min_size": net.min_size, "nst_version": nst.__version__}
-    return net.eval(), ModelFacts(**facts)

@@ -111,6 +111,7 @@ def optimise(
         total = terms.total.item()
         if total < best:
             best, best_image = total, image.detach().clone()
+        current = image.detach().clone()
         yield Step(
             iteration,
             iteration + 1,
@@ -119,7 +120,7 @@ def optimise(
             terms.style.item(),
             terms.tv.item(),
             time.perf_counter() - began,
-            image.detach().clone(),
+            current,
         )
         if not math.isfinite(best):
             raise NstError("the loss of the start is not finite: check the weights of the loss.")
@@ -132,6 +133,9 @@ def optimise(
             _update(optimiser, image, gradient, _LOSS_SCALE * total)
             if clip:
                 image.clamp_(0, 1)
+            if torch.equal(image, current):
+                # L-BFGS found no way down, and would give the same answer for ever.
+                optimiser = _lbfgs(image, history, rate)
 
 
 def _lbfgs(image: Tensor, history: int, rate: float) -> torch.optim.LBFGS:

@@ -14,6 +14,9 @@ from nst.errors import NstError
 
 FORMAT_VERSION = 1
 METADATA_KEY = "nst"
+"""Key of the record in a model's ONNX metadata."""
+CHECKPOINT_KEY = "nst"
+"""Key of the record in a checkpoint of the trainer."""
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,8 @@ def test_ctrl_c_saves_a_checkpoint(tmp_path: Path) -> None:
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert list((tmp_path / "run" / "checkpoints").glob("*.ckpt"))
-    assert "--ckpt_path" in errors.splitlines()[-1]
+    assert "--ckpt_path" in errors.splitlines()[-2]
+    assert errors.splitlines()[-1] == "train: interrupted"
 
 
 def test_divergence_ends_in_one_line_and_keeps_the_last_good_checkpoint(
@@ -163,8 +164,7 @@ def test_divergence_ends_in_one_line_and_keeps_the_last_good_checkpoint(
 
     monkeypatch.setattr(StyleModule, "terms", diverging)
     assert main(command(tmp_path, "--run_dir", str(tmp_path / "run"))[3:]) == 2
-    last_line = capsys.readouterr().err.splitlines()[-1]
-    assert "not a number at step 6" in last_line
+    assert "diverged at step 6" in capsys.readouterr().err.splitlines()[-1]
     checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 4
     assert all(v.isfinite().all() for v in checkpoint["state_dict"].values())
@@ -172,9 +172,17 @@ def test_divergence_ends_in_one_line_and_keeps_the_last_good_checkpoint(
 
 def test_two_processes(tmp_path: Path) -> None:
     ddp = ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--trainer.max_steps", "4"]
-    run(tmp_path, "--run_dir", str(tmp_path / "run"), "--checkpoint_every", "2", *ddp)
-    assert len(losses(tmp_path / "run")) == 4
-    assert torch.load(tmp_path / "run" / "final.ckpt", weights_only=True)["global_step"] == 4
+    one = ["--data.batch_size", "4", "--trainer.max_steps", "4"]
+    run(tmp_path, "--run_dir", str(tmp_path / "two"), *ddp)
+    run(tmp_path, "--run_dir", str(tmp_path / "one"), *one)
+    assert len(losses(tmp_path / "two")) == 4
+    # Two processes with two photos each do what one does with four.
+    two, one_ = (
+        torch.load(tmp_path / name / "final.ckpt", weights_only=True)["state_dict"]
+        for name in ("two", "one")
+    )
+    for name in two:
+        torch.testing.assert_close(two[name], one_[name], rtol=1e-3, atol=1e-4)
 
 
 def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
@@ -182,10 +190,10 @@ def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
     run(tmp_path, "--run_dir", str(tmp_path / "run"), *arguments)
     assert list((tmp_path / "run").glob("wandb/offline-run-*"))
     checkpoint = torch.load(tmp_path / "run" / "final.ckpt", weights_only=True)
-    assert checkpoint["minutes"] == pytest.approx(0.05, abs=0.05)
+    assert 0.05 <= checkpoint["minutes"] < 1
     assert checkpoint["nst"]["held_out"]
     rate = checkpoint["optimizer_states"][0]["param_groups"][0]["lr"]
-    assert rate < 0.1 * 1e-3
+    assert rate < 0.2 * 1e-3
 
 
 @pytest.mark.parametrize(
@@ -204,6 +212,9 @@ def test_max_minutes_ends_with_the_schedule_finished(tmp_path: Path) -> None:
         (["--checkpoint_every", "0"], "checkpoint_every is 0"),
         (["--average.decay", "1.5"], "1.5"),
         (["--run_dir", "/dev/null/run"], "/dev/null"),
+        (["--run_dir", "TMP/taken"], "holds a run already"),
+        (["--trainer.max_epochs", "2"], "no epochs"),
+        (["--trainer.accelerator", "gpu"], "gpu backend"),
     ],
 )
 def test_bad_input_is_one_clear_line(
@@ -211,6 +222,8 @@ def test_bad_input_is_one_clear_line(
 ) -> None:
     (tmp_path / "text.ckpt").write_text("not a checkpoint")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "config.yaml").touch()
     wrong = [word.replace("TMP", str(tmp_path)) for word in wrong]
     arguments = command(tmp_path, "--run_dir", str(tmp_path / "run"), *wrong)[3:]
     assert main(arguments) == 2
@@ -260,17 +273,44 @@ def test_processes_share_the_stream() -> None:
 
 
 def test_crop_of_a_large_jpeg_keeps_its_pixels(tmp_path: Path) -> None:
-    """`draft` must not decode smaller than the crop needs."""
-    width, height = 1600, 1200
-    x = np.linspace(0, 1, width)[None, :, None]
-    y = np.linspace(0, 1, height)[:, None, None]
-    rgb = np.concatenate([x + 0 * y, 0 * x + y, 0 * x + 0 * y], axis=2)
-    Image.fromarray((rgb * 255).astype(np.uint8)).save(tmp_path / "x.jpg", quality=95)
-    crop = read_crop(tmp_path / "x.jpg", 64, None)
+    """`draft` must not decode smaller than the crop needs: fine stripes must survive."""
+    stripes = ((np.arange(1600) // 3) % 2 * 255).astype(np.uint8)
+    rgb = np.broadcast_to(stripes[None, :, None], (1200, 1600, 3))
+    Image.fromarray(np.ascontiguousarray(rgb)).save(tmp_path / "x.jpg", quality=95)
+    crop = read_crop(tmp_path / "x.jpg", 512, None)
     assert crop is not None
-    # The centre square spans 1/8 to 7/8 of the width and all of the height.
-    assert crop[32, [0, -1], 0].tolist() == pytest.approx([0.125 * 255, 0.875 * 255], abs=4)
-    assert crop[[0, -1], 32, 1].tolist() == pytest.approx([0, 255], abs=4)
+    assert crop.astype(float).std() > 60
+
+
+@pytest.mark.parametrize(("short", "size"), [(426, 100), (425, 200), (149, 70), (85, 32)])
+def test_crop_of_a_reduced_jpeg_never_leaves_it(tmp_path: Path, short: int, size: int) -> None:
+    """Sizes where the scaled crop came out one rounding error larger than the decoded photo."""
+    Image.new("RGB", (short, short + 200)).save(tmp_path / "x.jpg")
+    assert read_crop(tmp_path / "x.jpg", size, None) is not None
+
+
+def test_ctrl_c_in_a_validation_saves_the_trained_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The average is swapped in for the validation, and must be swapped out for the checkpoint."""
+
+    def interrupted(self, batch, batch_idx):  # type: ignore[no-untyped-def]
+        raise KeyboardInterrupt
+
+    six = ["--checkpoint_every", "6", "--trainer.max_steps", "6", "--trainer.val_check_interval"]
+    assert main(command(tmp_path, "--run_dir", str(tmp_path / "whole"), *six, "6")[3:]) == 0
+    monkeypatch.setattr(StyleModule, "validation_step", interrupted)
+    assert main(command(tmp_path, "--run_dir", str(tmp_path / "broken"), *six, "3")[3:]) == 130
+    monkeypatch.undo()
+    broken = tmp_path / "broken" / "checkpoints" / "last.ckpt"
+    resumed = ["--ckpt_path", str(broken), "--run_dir", str(tmp_path / "resumed")]
+    assert main(command(tmp_path, *six, "6", *resumed)[3:]) == 0
+    whole, again = (
+        torch.load(tmp_path / name / "final.ckpt", weights_only=True)["state_dict"]
+        for name in ("whole", "resumed")
+    )
+    for name in whole:
+        torch.testing.assert_close(whole[name], again[name], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [{"size": 30}, {"batch_size": 0}, {"min_scale": 0.0}])

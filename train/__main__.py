@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.cli import ArgsType, LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import CSVLogger, Logger, WandbLogger
 
+from nst.cli import guarded
 from nst.errors import NstError
+from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, keep_freed_memory
 from train.callbacks import AverageWeights, Checkpoints, CountUnreadable, Panel
 from train.data import PhotoData
-from train.module import CHECKPOINT_KEY, StyleModule
+from train.module import StyleModule
 from train.progress import StyleProgress
 
 FINAL = "final.ckpt"
@@ -34,6 +38,9 @@ TRAINER_DEFAULTS = {
     "use_distributed_sampler": False,  # the stream gives each process its own share
     "enable_model_summary": False,
 }
+
+
+_NST_ERROR = "nst.errors.NstError: "
 
 
 class Parser(LightningArgumentParser):
@@ -63,7 +70,7 @@ class StyleCLI(LightningCLI):
     """LightningCLI with a folder for each run, its loggers, `--max_minutes` and `--wandb`."""
 
     # Lightning runs the training inside the constructor: on Ctrl-C there is no object to ask.
-    how_to_resume: ClassVar[str] = ""
+    run_dir: ClassVar[Path] = Path()
 
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
@@ -94,42 +101,48 @@ class StyleCLI(LightningCLI):
         parser.link_arguments("max_minutes", "model.max_minutes")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parse, and check the checkpoint to resume from before Lightning reads it."""
+        """Parse, and refuse what cannot work before anything is read or set up."""
         super().parse_arguments(parser, args)
-        path = self.config[self.config.subcommand].get("ckpt_path")
-        if path and path not in ("last", "best", "hpc", "registry"):
-            _check_checkpoint(path)
-
-    def before_instantiate_classes(self) -> None:
-        """Choose the run's folder and loggers, and the precision where it was left open."""
-        config = self.config[self.subcommand]
+        config = self.config[self.config.subcommand]
         if config.wandb not in ("off", "offline", "online"):
             raise NstError(f"--wandb is {config.wandb!r}: choose off, offline or online.")
-        style = Path(config.model.style).stem
-        time = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        config.run_dir = config.run_dir or str(Path("runs") / f"{style}-{time}")
-        StyleCLI.how_to_resume = (
-            f"go on with --ckpt_path {Path(config.run_dir) / 'checkpoints' / 'last.ckpt'}"
-        )
         trainer = config.trainer
-        if trainer.logger is None:
-            trainer.logger = _loggers(config.run_dir, config.wandb)
-        if trainer.precision is None:
-            gpu = torch.cuda.is_available() and trainer.accelerator in ("auto", "gpu", "cuda")
-            pays = bf16_pays(torch.device("cuda" if gpu else "cpu"))
-            trainer.precision = "bf16-mixed" if pays else "32-true"
+        if trainer.max_epochs not in (None, -1) or trainer.limit_train_batches is not None:
+            raise NstError(
+                "--trainer.max_epochs and limit_train_batches: the stream of photos has no epochs; "
+                "give --trainer.max_steps or --max_minutes."
+            )
+        if config.ckpt_path:
+            _check_checkpoint(config.ckpt_path)
+        # Not written into the configuration: it would send the next run to the same folder.
+        stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        name = f"{Path(config.model.style).stem}-{stamp}"
+        StyleCLI.run_dir = Path(config.run_dir) if config.run_dir else Path("runs") / name
+        if (StyleCLI.run_dir / "config.yaml").exists():
+            raise NstError(f"{StyleCLI.run_dir} holds a run already: give a new --run_dir.")
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
-        """Add the callbacks that every training has."""
+        """Add the loggers and callbacks of every training, and choose the precision if open."""
         config = self.config[self.subcommand]
-        extra = [
+        self.trainer_defaults["callbacks"] = [
             AverageWeights(config.average.decay),
             StyleProgress(),
             Panel(),
             CountUnreadable(),
             Checkpoints(config.checkpoint_every),
         ]
-        self.trainer_defaults["callbacks"] = extra
+        theirs = self.config_init[self.subcommand].trainer.logger
+        kwargs["logger"] = _loggers(StyleCLI.run_dir, config.wandb) + (
+            theirs if isinstance(theirs, list) else [theirs] if isinstance(theirs, Logger) else []
+        )
+        if config.trainer.precision is None:
+            gpu = torch.cuda.is_available() and config.trainer.accelerator in (
+                "auto",
+                "gpu",
+                "cuda",
+            )
+            pays = bf16_pays(torch.device("cuda" if gpu else "cpu"))
+            kwargs["precision"] = "bf16-mixed" if pays else "32-true"
         return super().instantiate_trainer(**kwargs)
 
     def after_fit(self) -> None:
@@ -146,18 +159,10 @@ class StyleCLI(LightningCLI):
             print(f"Held-out losses: {held}.\nExport it: python -m export {folder / FINAL}")
 
 
-def _loggers(run_dir: str, wandb: str) -> list[dict[str, Any]]:
-    loggers: list[dict[str, Any]] = [
-        {
-            "class_path": "pytorch_lightning.loggers.CSVLogger",
-            "init_args": {"save_dir": run_dir, "name": "", "version": ""},
-        }
-    ]
+def _loggers(run_dir: Path, wandb: str) -> list[Logger]:
+    loggers: list[Logger] = [CSVLogger(run_dir, name="", version="")]
     if wandb != "off":
-        arguments = {"project": "nst", "save_dir": run_dir, "offline": wandb == "offline"}
-        loggers.append(
-            {"class_path": "pytorch_lightning.loggers.WandbLogger", "init_args": arguments}
-        )
+        loggers.append(WandbLogger(project="nst", save_dir=run_dir, offline=wandb == "offline"))
     return loggers
 
 
@@ -182,6 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    return guarded(_fit, arguments, "train")
+
+
+def _fit(words: list[str]) -> int:
     keep_freed_memory()
     # Lightning advises what does not fit here: more workers than cores, a shuffled stream.
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\.")
@@ -194,20 +203,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser_class=Parser,
             trainer_defaults=dict(TRAINER_DEFAULTS),
             seed_everything_default=0,
-            args=None if arguments is None else list(arguments),
+            args=words,
         )
-    except (NstError, OSError) as error:
-        print(f"train: error: {error}", file=sys.stderr)
-        return 2
+    except (OSError, MisconfigurationException) as error:
+        raise NstError(str(error)) from error
+    except NstError as error:
+        # From a process that decodes photos it comes with that process' whole traceback.
+        raise NstError(str(error).strip().splitlines()[-1].removeprefix(_NST_ERROR)) from error
     except SystemExit as error:
         # Lightning turns Ctrl-C into exit code 1, once it has saved a checkpoint.
         if not isinstance(error.__context__, KeyboardInterrupt):
             raise
-        print(f"train: interrupted; {StyleCLI.how_to_resume}", file=sys.stderr)
-        return 130
-    except KeyboardInterrupt:
-        print("train: interrupted before the first step", file=sys.stderr)
-        return 130
+        last = StyleCLI.run_dir / "checkpoints" / "last.ckpt"
+        if last.exists():
+            print(f"Go on with the same command and --ckpt_path {last}", file=sys.stderr)
+        raise KeyboardInterrupt from error
     return 0
 
 

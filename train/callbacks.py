@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import WandbLogger
-from pytorch_lightning.utilities import rank_zero_warn
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from nst.errors import NstError
@@ -39,17 +39,36 @@ class AverageWeights(WeightAveraging):
         if not 0 <= decay < 1:
             raise NstError(f"the decay of the averaged weights is {decay}: give 0 to below 1.")
 
-        def average(mean: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-            keep = min(decay, (1 + int(count)) / (10 + int(count)))
-            return torch.lerp(current, mean, keep)
+        def average(means: list[Tensor], currents: list[Tensor], count: Tensor | int) -> None:
+            n = int(count)
+            torch._foreach_lerp_(means, currents, 1 - min(decay, (1 + n) / (10 + n)))
 
-        super().__init__(use_buffers=False, avg_fn=average)
+        # All at once: one by one it would be a hundred small kernels and waits on a GPU.
+        super().__init__(use_buffers=False, multi_avg_fn=average)
+        self._swapped = False
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put the average in."""
+        super().on_validation_epoch_start(trainer, pl_module)
+        self._swapped = True
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Put the trained weights back."""
+        super().on_validation_epoch_end(trainer, pl_module)
+        self._swapped = False
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Put the trained weights back, before the checkpoint callback saves them."""
+        if self._swapped:
+            self.on_validation_epoch_end(trainer, pl_module)
 
 
 class Checkpoints(ModelCheckpoint):
-    """The latest checkpoint, every so many steps and after Ctrl-C.
+    """The latest checkpoint, every so many steps and after Ctrl-C or SIGTERM.
 
-    Not after other errors: a training that has diverged must not replace its last good checkpoint.
+    Not after errors: a training that has diverged must not replace its last good checkpoint.
     """
 
     def __init__(self, every: int):
@@ -76,8 +95,8 @@ class Checkpoints(ModelCheckpoint):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Save if it was Ctrl-C."""
-        if isinstance(exception, KeyboardInterrupt):
+        """Save if the training was asked to end."""
+        if isinstance(exception, (KeyboardInterrupt, SIGTERMException)):
             super().on_exception(trainer, pl_module, exception)
 
 
@@ -130,6 +149,8 @@ class Panel(Callback):
 class CountUnreadable(Callback):
     """Reports photos that could not be read, and ends a training that meets too many."""
 
+    _every = 100
+
     def on_train_batch_end(
         self,
         trainer: pl.Trainer,
@@ -138,21 +159,26 @@ class CountUnreadable(Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Compare with what was read.
+        """Compare with what was read, on all processes together.
 
         Raises:
-            NstError: More than `MAX_UNREADABLE` of at least 100 photos cannot be read.
+            NstError: More than `MAX_UNREADABLE` of the photos cannot be read.
         """
         assert isinstance(pl_module, StyleModule)
-        seen = (batch_idx + 1) * len(batch.photos)
-        if seen >= 100 and pl_module.unreadable > MAX_UNREADABLE * seen:
+        pl_module.seen += len(batch.photos)
+        pl_module.unreadable += batch.unreadable
+        if (batch_idx + 1) % self._every:
+            return
+        own = torch.tensor([pl_module.unreadable, pl_module.seen], device=pl_module.device)
+        unreadable, seen = trainer.strategy.reduce(own, reduce_op="sum").tolist()
+        if unreadable > MAX_UNREADABLE * seen:
             raise NstError(
-                f"{pl_module.unreadable} of the first {seen} photos could not be read: repair the "
-                "folder given as --data.photos."
+                f"{unreadable:.0f} of {seen:.0f} photos could not be read: repair the folder "
+                "given as --data.photos."
             )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say how many there were."""
+        """Say how often it happened."""
         assert isinstance(pl_module, StyleModule)
-        if pl_module.unreadable:
-            rank_zero_warn(f"{pl_module.unreadable} unreadable photos were passed over.")
+        if pl_module.unreadable and trainer.is_global_zero:
+            print(f"{pl_module.unreadable} times a photo could not be read and was passed over.")

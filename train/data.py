@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nst.errors import NstError
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
 MAX_UNREADABLE = 0.1
 """Share of unreadable files above which a folder is refused."""
 _PROBED = 64
@@ -78,7 +79,7 @@ def read_crop(
         (size, size, 3) uint8, or None if the file cannot be read.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=_FORMATS) as file:
             share = 1.0 if rng is None else float(rng.uniform(min_scale, 1.0))
             short = min(file.size)
             side = max(share * short, min(size, short))
@@ -86,7 +87,7 @@ def read_crop(
             factor = size / side
             file.draft("RGB", (int(file.width * factor), int(file.height * factor)))
             picture = ImageOps.exif_transpose(file).convert("RGB")
-        side *= min(picture.size) / short
+        side = min(side * min(picture.size) / short, *picture.size)
         room = (picture.width - side, picture.height - side)
         left, top = (r * (0.5 if rng is None else rng.random()) for r in room)
         box = (left, top, left + side, top + side)
@@ -108,13 +109,16 @@ class PhotoStream(Dataset[tuple[Tensor, int]]):
 
     def __init__(self, photos: list[Path], size: int, seed: int, min_scale: float):
         self.photos, self.size, self.seed, self.min_scale = photos, size, seed, min_scale
+        self._round, self._order = -1, np.empty(0, np.int64)
 
     def __getitem__(self, n: int) -> tuple[Tensor, int]:
         """Sample n as ((3, size, size) uint8, unreadable files passed over)."""
         count = len(self.photos)
-        order = np.random.default_rng((self.seed, n // count)).permutation(count)
+        if self._round != n // count:
+            self._round = n // count
+            self._order = np.random.default_rng((self.seed, self._round)).permutation(count)
         for skipped in range(count):
-            path = self.photos[order[(n + skipped) % count]]
+            path = self.photos[self._order[(n + skipped) % count]]
             rng = np.random.default_rng((self.seed, n, skipped))
             crop = read_crop(path, self.size, rng, self.min_scale)
             if crop is not None:
@@ -198,21 +202,23 @@ class PhotoData(pl.LightningDataModule):
             count = min(self.val_count, max(1, len(self._train) // 10))
             held_out = self._train[:: max(1, len(self._train) // count)][:count]
             # With a single photo there is nothing to hold out.
-            self._train = [p for p in self._train if p not in set(held_out)] or self._train
+            kept_out = set(held_out)
+            self._train = [p for p in self._train if p not in kept_out] or self._train
         self._val = held_out[:: max(1, len(held_out) // self.val_count)][: self.val_count]
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, int]]:
         """Batches from where the training stands."""
         assert self.trainer is not None
         world, rank = self.trainer.world_size, self.trainer.global_rank
-        done = self.trainer.global_step * self.batch_size * world
+        batches = self.trainer.global_step * self.trainer.accumulate_grad_batches
+        done = batches * self.batch_size * world
         return DataLoader(
             PhotoStream(self._train, self.size, self.seed, self.min_scale),
             batch_size=self.batch_size,
             sampler=StreamSampler(done + rank, world),
             num_workers=self.workers,
             collate_fn=collate,
-            pin_memory=self.trainer.num_devices > 0 and torch.cuda.is_available(),
+            pin_memory=self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=self.workers > 0,
             drop_last=True,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -17,20 +17,16 @@ from nst.files import sha256_of
 from nst.images import load
 from nst.losses import LossConfig, LossTerms, PerceptualLoss
 from nst.network import TransformNet
+from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, resize_short_side, to_tensor
 from train.data import Batch
 from train.schedule import learning_rate, progress
 
-CHECKPOINT_KEY = "nst"
-"""Where a checkpoint holds the facts that `export` needs."""
 _DEFAULT_LOSS = LossConfig()
 
 
 class StyleModule(pl.LightningModule):
     """Trains a `TransformNet` on the perceptual loss against one style picture."""
-
-    # The loss network is not part of the checkpoint.
-    strict_loading = False
 
     loss: PerceptualLoss
 
@@ -46,6 +42,8 @@ class StyleModule(pl.LightningModule):
         loss: LossConfig = _DEFAULT_LOSS,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
+        decay: Literal["cosine", "none"] = "cosine",
+        beta2: float = 0.99,
         compile: bool = False,
         max_minutes: float | None = None,
     ):
@@ -64,6 +62,8 @@ class StyleModule(pl.LightningModule):
             loss: Layers, weights and conventions of the loss.
             learning_rate: Highest learning rate of Adam.
             warmup_steps: Steps over which the rate rises to it.
+            decay: How the rate falls until the end.
+            beta2: Adam's memory of squared gradients; short trainings want one below 0.999.
             compile: Compile the network (torch.compile).
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
@@ -77,6 +77,7 @@ class StyleModule(pl.LightningModule):
                 f"{max_minutes}, style_size {style_size}: give positive numbers, style_size "
                 "at least 32."
             )
+        self.decay, self.beta2 = decay, beta2
         self.peak_rate, self.warmup_steps, self.max_minutes = (
             learning_rate,
             warmup_steps,
@@ -102,7 +103,8 @@ class StyleModule(pl.LightningModule):
         }
         self._minutes_before = 0.0
         self._started: float | None = None
-        self.unreadable = 0
+        self.done = 0.0
+        self.seen, self.unreadable = 0, 0
         self._held_out: list[LossTerms] = []
 
     def setup(self, stage: str) -> None:
@@ -114,7 +116,9 @@ class StyleModule(pl.LightningModule):
         loss.set_style(self.style_image.to(device))
         # Kept out of the module's children: no checkpoint, average or DDP broadcast holds VGG.
         object.__setattr__(self, "loss", loss)
+        # The name alone: a path of this machine has no place in a model.
         self._facts["backbone"] = loss.weights.name
+        self._facts["loss"]["backbone"] = loss.weights.name
         self._facts["backbone_sha256"] = loss.weights.sha256
         if device.type == "cuda":
             self.net.to(memory_format=torch.channels_last)
@@ -127,8 +131,8 @@ class StyleModule(pl.LightningModule):
             self.net.compile()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam; the second moment forgets faster than usual, as trainings are short."""
-        return torch.optim.Adam(self.net.parameters(), lr=self.peak_rate, betas=(0.9, 0.99))
+        """Adam."""
+        return torch.optim.Adam(self.net.parameters(), lr=self.peak_rate, betas=(0.9, self.beta2))
 
     @property
     def minutes(self) -> float:
@@ -136,8 +140,7 @@ class StyleModule(pl.LightningModule):
         running = (time.monotonic() - self._started) / 60 if self._started is not None else 0.0
         return self._minutes_before + running
 
-    @property
-    def progress(self) -> float:
+    def _progress(self) -> float:
         """Share of the training that is done, 0 to 1, the same on all processes."""
         done = progress(self.global_step, self.trainer.max_steps, self.minutes, self.max_minutes)
         if self.max_minutes and self.trainer.world_size > 1:
@@ -147,10 +150,13 @@ class StyleModule(pl.LightningModule):
     def on_train_start(self) -> None:
         """Start the clock."""
         self._started = time.monotonic()
+        self.done = self._progress()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate."""
-        rate = learning_rate(self.peak_rate, self.global_step, self.progress, self.warmup_steps)
+        self.done = self._progress()
+        decayed = self.done if self.decay == "cosine" else 0.0
+        rate = learning_rate(self.peak_rate, self.global_step, decayed, self.warmup_steps)
         optimiser = self.optimizers()
         for group in optimiser.param_groups:  # type: ignore[union-attr]
             group["lr"] = rate
@@ -173,37 +179,35 @@ class StyleModule(pl.LightningModule):
             return y, self.loss(y, self.loss.content_targets(x))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch's mean total loss.
-
-        Raises:
-            NstError: The loss is not a number; nothing has been updated with it yet.
-        """
+        """One batch's mean total loss."""
         _, terms = self.terms(batch.photos)
         means = {k: v.mean() for k, v in vars(terms).items()}
-        self.unreadable += batch.unreadable
-        total: Tensor = means["total"]
-        if not torch.isfinite(total):
-            raise self._diverged("loss")
         self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
+        total: Tensor = means["total"]
         return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Refuse a gradient that would destroy the weights, and log its size."""
+        """Refuse a gradient that would destroy the weights, and log its size.
+
+        Here all processes have the same gradient, so that all end together.
+
+        Raises:
+            NstError: The gradient is infinite or not a number; nothing was updated with it.
+        """
         grads = [p.grad for p in self.net.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads)
-        if not torch.isfinite(norm):
-            raise self._diverged("gradient")
+        # A gradient scaler (16-mixed) meets such gradients on purpose and skips their steps.
+        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
+        if not scaled and not torch.isfinite(norm):
+            raise NstError(
+                f"the training diverged at step {self.global_step} (infinite gradient): resume "
+                "from the last checkpoint with a lower --model.learning_rate."
+            )
         self.log("train/gradient_norm", norm)
-
-    def _diverged(self, what: str) -> NstError:
-        return NstError(
-            f"the {what} became infinite or not a number at step {self.global_step}: resume from "
-            "the last checkpoint with a lower --model.learning_rate."
-        )
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Ask for the end, with a last validation, when all is done."""
-        if self.progress >= 1.0:
+        if self._progress() >= 1.0:
             self.trainer.should_stop = True
 
     def on_validation_epoch_start(self) -> None:
@@ -218,6 +222,8 @@ class StyleModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the means, and keep them for the checkpoint."""
+        if not self._held_out:  # resumed at the end of a validation that Ctrl-C broke off
+            return
         means = {
             name: torch.cat([getattr(t, name) for t in self._held_out]).mean()
             for name in ("total", "content", "style")
@@ -229,6 +235,7 @@ class StyleModule(pl.LightningModule):
         """Add what export needs, the clock, and the random state."""
         checkpoint[CHECKPOINT_KEY] = self._facts | {"steps": self.global_step}
         checkpoint["minutes"] = self.minutes
+        checkpoint["photos"] = (self.seen, self.unreadable)
         checkpoint["torch_rng"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -240,11 +247,12 @@ class StyleModule(pl.LightningModule):
         theirs = checkpoint.get(CHECKPOINT_KEY)
         if theirs is None:
             raise NstError("--ckpt_path names no checkpoint of an nst training.")
-        for key in ("network_args", "style_image_sha256"):
+        for key in ("network_args", "style_image_sha256", "loss"):
             if theirs[key] != self._facts[key]:
                 raise NstError(
                     f"the checkpoint has {key} {theirs[key]}, this training {self._facts[key]}: "
                     "resume with the configuration it was started with."
                 )
         self._minutes_before = float(checkpoint["minutes"])
+        self.seen, self.unreadable = checkpoint["photos"]
         torch.set_rng_state(checkpoint["torch_rng"])

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from train.data import Batch
 from train.module import StyleModule
 
+_BAR_EVERY = 0.25
 _LINE_EVERY = 30.0
-"""Seconds between lines where there is no terminal."""
+"""Seconds between updates on a terminal, and between lines where there is none."""
 
 
 def clock(seconds: float) -> str:
@@ -42,7 +43,7 @@ class StyleProgress(ProgressBar):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
         assert isinstance(pl_module, StyleModule)
-        self._first = (time.monotonic(), trainer.global_step, pl_module.progress)
+        self._first = (time.monotonic(), trainer.global_step, pl_module.done)
         self._last_line = time.monotonic()
         if self._console.is_terminal:
             self._bar = Progress(
@@ -64,12 +65,18 @@ class StyleProgress(ProgressBar):
     ) -> None:
         """Update it."""
         assert isinstance(pl_module, StyleModule)
-        now, done = time.monotonic(), pl_module.progress
-        line = self._describe(trainer, now, done, len(batch.photos) * trainer.world_size)
+        now = time.monotonic()
+        # Reading a loss makes a GPU wait: not at every step.
+        if now - self._last_line < (_BAR_EVERY if self._bar else _LINE_EVERY):
+            return
+        self._last_line = now
+        self._show(trainer, pl_module.done, len(batch.photos) * trainer.world_size)
+
+    def _show(self, trainer: pl.Trainer, done: float, batch: int) -> None:
+        line = self._describe(trainer, time.monotonic(), done, batch)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, description=line)
-        elif now - self._last_line >= _LINE_EVERY or done >= 1.0:
-            self._last_line = now
+        elif not self._console.quiet:
             self._console.print(line, soft_wrap=True, highlight=False)
 
     def _describe(self, trainer: pl.Trainer, now: float, done: float, batch: int) -> str:
@@ -91,6 +98,8 @@ class StyleProgress(ProgressBar):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the bar away."""
+        datamodule = trainer.datamodule  # type: ignore[attr-defined]
+        self._show(trainer, 1.0, datamodule.batch_size * trainer.world_size)
         self._stop()
 
     def on_exception(

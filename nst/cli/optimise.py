@@ -63,10 +63,12 @@ def optimise(
     """
     pillow_format(Path(output).suffix)
     keep_freed_memory()
+    if threads < 0:
+        raise NstError(f"threads is {threads}: give 0 (one per core) or more.")
     if threads:
         torch.set_num_threads(threads)
     photo = resize(load(content), size)
-    side = style_size or min(photo.size)
+    side = min(photo.size) if style_size is None else style_size
     if min(photo.size) < 16 or side < 16:
         raise NstError(
             f"{content} has {photo.size[0]}×{photo.size[1]} pixels, the style {side}: the loss "

@@ -69,9 +69,17 @@ class LossConfig:
         for what, (value, valid) in choices.items():
             if value not in valid:
                 raise unknown(what, value, valid)
-        for name in ("content_weight", "style_weight", "tv_weight"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise NstError(f"{name} is {getattr(self, name)}: give a number of at least 0.")
+        weights = {
+            "content_weight": self.content_weight,
+            "style_weight": self.style_weight,
+            "tv_weight": self.tv_weight,
+            "tv_range": self.tv_range,
+            **{f"weight of {k}": v for k, v in self.content_layers.items()},
+            **{f"weight of {k}": v for k, v in self.style_layers.items()},
+        }
+        for name, weight in weights.items():
+            if not 0 <= weight < float("inf"):
+                raise NstError(f"{name} is {weight}: give a number of at least 0.")
         if not self.content_layers and not self.style_layers:
             raise NstError("the loss has no layer: name a content or a style layer.")
 
@@ -174,7 +182,10 @@ class PerceptualLoss(nn.Module):
             )
         for name, weight in config.style_layers.items():
             style = style + weight * L.style_loss(
-                features[name], self._grams[name], config.style_convention, pixels
+                features[name],
+                self._grams[name].to(image.device),
+                config.style_convention,
+                pixels,
             )
         tv = zero
         if config.tv_weight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,8 @@ def architecture_of(convolutions: Convolutions, source: str) -> str:
 
 def _pairs(tensors: dict[str, Tensor]) -> Convolutions:
     """Convolutions of a state dict: each 4-D weight, in order, with the bias of its name."""
+    if any(name.endswith("running_mean") for name in tensors):
+        raise NstError("these weights have batch normalisation: give those of a VGG without it.")
     found = []
     for name, weight in tensors.items():
         if weight.ndim != 4:
@@ -65,7 +68,7 @@ def _pairs(tensors: dict[str, Tensor]) -> Convolutions:
 
 def _natural(name: str) -> list[Any]:
     """Sort key that puts features.2 before features.10."""
-    return [int(part) if part.isdigit() else part for part in name.split(".")]
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def _read_pth(path: Path) -> Convolutions:
@@ -95,11 +98,11 @@ def _read_h5(path: Path) -> Convolutions:
             (weights if item.ndim == 4 else biases)[name.rsplit("/", 1)[0]] = np.asarray(item)
 
     with h5py.File(path, "r") as file:
-        file.visititems(visit)  # alphabetical: block1_conv1, block1_conv2, ...
+        file.visititems(visit)
     # Keras stores (3, 3, I, O).
     return [
         (torch.from_numpy(weights[k]).permute(3, 2, 0, 1).float(), torch.from_numpy(biases[k]))
-        for k in sorted(weights)
+        for k in sorted(weights, key=_natural)
     ]
 
 

@@ -8,6 +8,7 @@ made with different weights look different.
 from __future__ import annotations
 
 import importlib.util
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -133,8 +134,10 @@ def _load_torchvision(name: str) -> Weights:
 
     enum, pixels = _TORCHVISION[name]
     try:
-        state = torchvision.models.get_weight(enum).get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:
+        state = torchvision.models.get_weight(enum).get_state_dict(
+            progress=True, check_hash=True, weights_only=True
+        )
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise NstError(
             f"backbone {name!r} could not be downloaded ({error}): connect to the network once, "
             f"or use the default --backbone {DEFAULT_BACKBONE}, which needs none."
