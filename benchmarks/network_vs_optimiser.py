@@ -4,8 +4,9 @@
 
 For each photo, centre-cropped to 256 px: the network's total (content + style, on its real 8-bit
 output), what L-BFGS reaches from the content picture after 300 iterations, and after how many
-iterations from noise L-BFGS passes the network. The loss is the one the model was trained with.
-Photos already in the results file are not optimised again: their curves are kept there.
+iterations from noise L-BFGS passes the network (clipped to [0, 1] after every update from noise, as
+in Johnson et al. 2016; not from the content picture). The loss is the one the model was trained
+with. Photos already in the results file, for the same loss, are not optimised again.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--content-iterations", type=int, default=300)
-    parser.add_argument("--noise-iterations", type=int, default=60)
+    parser.add_argument("--noise-iterations", type=int, default=60, help="at least 25")
     arguments = parser.parse_args()
     keep_freed_memory()
     facts = ModelFacts.from_json(sidecar_path(arguments.model).read_text(), arguments.model)
@@ -62,14 +63,17 @@ def main() -> None:
     loss.set_style(to_tensor(resize_short_side(load(arguments.style).rgb, facts.style_size)))
     styliser = Styliser(arguments.model, provider="cpu")
     found = find_photos(arguments.photos)
-    rows: dict[str, Any] = {}
+    yardstick = {"loss": facts.loss, "style": facts.style_image_sha256, "size": facts.style_size}
+    known: dict[str, Any] = {}
     if arguments.output.exists():
-        rows = json.loads(arguments.output.read_text())["photos"]
+        before = json.loads(arguments.output.read_text())
+        known = before["photos"] if before["yardstick"] == yardstick else {}
+    rows: dict[str, Any] = {}
     for path in found[:: max(1, len(found) // arguments.count)][: arguments.count]:
         crop = read_crop(path, SIZE, None)
         assert crop is not None
         photo = to_tensor(crop)
-        row = rows.setdefault(path.name, {})
+        row = rows[path.name] = known.get(path.name, {})
         if "content_start" not in row:
             row["content_start"] = curve(loss, photo, "content", arguments.content_iterations)
             row["noise_start"] = curve(loss, photo, "noise", arguments.noise_iterations)
@@ -89,14 +93,16 @@ def main() -> None:
         summary = {
             "model": arguments.model.name,
             "ratio_to_300_from_content_median": statistics.median(
-                r["ratio"] for r in rows.values() if "ratio" in r
+                r["ratio"] for r in rows.values()
             ),
             "network_over_25_from_noise_median": statistics.median(
-                r["network"]["total"] / r["noise_25"] for r in rows.values() if "network" in r
+                r["network"]["total"] / r["noise_25"] for r in rows.values()
             ),
         }
         with atomic_write(arguments.output) as temporary:
-            temporary.write_text(json.dumps({"summary": summary, "photos": rows}, indent=1))
+            temporary.write_text(
+                json.dumps({"summary": summary, "yardstick": yardstick, "photos": rows}, indent=1)
+            )
     print(summary)
 
 

@@ -205,6 +205,15 @@ def test_wrong_files_are_one_clear_error(tmp_path: Path, random_vgg16: nn.Sequen
         load_weights(str(tmp_path / "shape.pth"))
 
 
+def test_weights_with_batch_normalisation_are_refused(
+    tmp_path: Path, random_vgg16: nn.Sequential
+) -> None:
+    state = {**random_vgg16.state_dict(), "1.running_mean": torch.zeros(64)}
+    torch.save(state, tmp_path / "bn.pth")
+    with pytest.raises(NstError, match="batch normalisation"):
+        load_weights(str(tmp_path / "bn.pth"))
+
+
 def test_download_that_fails_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise OSError("no network")
