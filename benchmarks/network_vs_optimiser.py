@@ -4,9 +4,9 @@
 
 For each photo, centre-cropped to 256 px: the network's total (content + style, on its real 8-bit
 output), what L-BFGS reaches from the content picture after 300 iterations, and after how many
-iterations from noise L-BFGS passes the network (clipped to [0, 1] after every update from noise, as
-in Johnson et al. 2016; not from the content picture). The loss is the one the model was trained
-with. Photos already in the results file, for the same loss, are not optimised again.
+iterations from noise L-BFGS passes the network. Pixels are not clipped between updates, which would
+spoil L-BFGS' curvature and flatter the network. The loss is the one the model was trained with.
+Photos already in the results file, for the same loss, are not optimised again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SIZE = 256
 def curve(loss: PerceptualLoss, photo: torch.Tensor, start: str, iterations: int) -> list[float]:
     """Best total so far at each iteration."""
     best, found = float("inf"), []
-    for step in optimise(loss, photo, start=start, iterations=iterations, clip=start == "noise"):
+    for step in optimise(loss, photo, start=start, iterations=iterations):
         best = min(best, step.total)
         found.append(round(best, 6))
     return found
