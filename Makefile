@@ -45,5 +45,5 @@ README_PHOTOS := $(addprefix examples/photos/,astronaut.jpg bridge-at-night.jpg 
 pictures: $(INSTALLED)
 	mkdir -p docs/pictures demo/pictures
 	$(BIN)/nst stylise $(README_PHOTOS) -o demo/pictures/
-	$(BIN)/nst sheet $(README_PHOTOS) demo/pictures/*-starry-night.jpg --columns 4 --cell 280 \
+	$(BIN)/nst sheet $(README_PHOTOS) demo/pictures/*.jpg --columns 4 --cell 280 \
 		-o docs/pictures/starry-night.jpg

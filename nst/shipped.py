@@ -10,7 +10,7 @@ from nst.sidecar import ModelFacts, sidecar_path
 
 FOLDER = Path(__file__).parent / "styles"
 
-DEFAULT_STYLE = ""
+DEFAULT_STYLE = "starry-night"
 """Name of the style that is used when none is asked for; if empty, the first one shipped."""
 
 
