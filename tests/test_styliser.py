@@ -20,6 +20,7 @@ from PIL import Image
 from nst import shipped
 from nst.colour import keep_luminance
 from nst.errors import NstError
+from nst.files import sha256_of
 from nst.images import Picture, encode, load
 from nst.styliser import Styliser
 
@@ -248,6 +249,7 @@ def test_shipped_styles(styles: Path) -> None:
 def test_find_a_style(styles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert shipped.find("wave").path == styles / "wave.onnx"
     assert shipped.find("wave.live").network == "live"
+    monkeypatch.setattr(shipped, "DEFAULT_STYLE", "")
     assert shipped.find().name == "bridge"
     monkeypatch.setattr(shipped, "DEFAULT_STYLE", "wave")
     assert shipped.find().name == "wave"
@@ -286,3 +288,27 @@ def test_torch_is_not_imported(make_model: MakeModel) -> None:
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(make_model())], check=True)
+
+
+def test_a_picture_that_does_not_fit_into_memory_is_refused(
+    make_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nst.styliser.available_memory", lambda: 10**6)
+    stylise = Styliser(make_model(network_args={"width": 16}), provider="cpu")
+    assert stylise(np.zeros((40, 50, 3), np.uint8)).shape == (40, 50, 3)
+    with pytest.raises(NstError, match=r"60×50 pixels needs about .* give --max-size 47"):
+        stylise(np.zeros((50, 60, 3), np.uint8))
+
+
+def test_what_is_shipped_runs_and_is_whole() -> None:
+    """Every shipped model, on a bundled photo, with its painting and its real numbers beside it."""
+    photo = Path(__file__).parent.parent / "examples" / "photos" / "owl.jpg"
+    assert shipped.find().name == shipped.DEFAULT_STYLE
+    for style in shipped.styles():
+        result = Styliser(style.path, provider="cpu")(photo, max_size=128)
+        assert np.asarray(result).std() > 10
+        assert style.style_image is not None
+        assert sha256_of(style.style_image) == style.facts.style_image_sha256
+        assert style.facts.style_licence
+        assert style.facts.steps > 0
+        assert style.facts.held_out.keys() >= {"total", "content", "style"}
