@@ -1,5 +1,8 @@
 """The commands that need torch: optimise and backbone; and sheets."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +96,16 @@ def test_backbone(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("vgg19", "vgg16-original", "vgg16-torchvision", "vgg19-torchvision"):
         assert name in shown
     assert main(["backbone", "--backbone", "none.pth"]) == 2
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "nst", "styles", "--json"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert done.returncode == 1
+    assert done.stderr == b""
 
 
 def test_sheet(

@@ -7,6 +7,7 @@ docstring are its command line. It returns an exit code, or None for 0.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -52,7 +53,9 @@ def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, p
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        return call([word for word in words if word != "--debug"])
+        code = call([word for word in words if word != "--debug"])
+        sys.stdout.flush()  # so that a closed pipe is met here
+        return code
     except (NstError, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
@@ -62,6 +65,10 @@ def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, p
         message = " ".join(str(error).splitlines())
         print(f"{program}: error: {message}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        # Who read our output, such as `head`, has gone. Python would say so again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _run(words: list[str]) -> int:
