@@ -83,7 +83,9 @@ class StyleProgress(ProgressBar):
         started, first_step, first_done = self._first
         steps = trainer.global_step - first_step
         rate = steps * batch / max(now - started, 1e-9)
-        left = (now - started) * (1 - done) / max(done - first_done, 1e-9)
+        # What is done is known as of the start of a step: nothing yet, after the first.
+        share = done - first_done
+        left = f"{clock((now - started) * (1 - done) / share)} left" if share > 0 else "..."
         losses = " ".join(
             f"{name} {float(trainer.callback_metrics[key]):.3f}"
             for name in ("total", "content", "style")
@@ -93,7 +95,7 @@ class StyleProgress(ProgressBar):
         held = f" · held out {float(held_out):.3f}" if held_out is not None else ""
         return (
             f"{done:4.0%} · step {trainer.global_step} · {losses}{held} · "
-            f"{rate:.1f} photos/s · {clock(left)} left"
+            f"{rate:.1f} photos/s · {left}"
         )
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
