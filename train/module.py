@@ -181,7 +181,7 @@ class StyleModule(pl.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch's mean total loss."""
         _, terms = self.terms(batch.photos)
-        means = {k: v.mean() for k, v in vars(terms).items()}
+        means = {name: getattr(terms, name).mean() for name in ("total", "content", "style", "tv")}
         self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
         total: Tensor = means["total"]
         return total
@@ -247,6 +247,8 @@ class StyleModule(pl.LightningModule):
         theirs = checkpoint.get(CHECKPOINT_KEY)
         if theirs is None:
             raise NstError("--ckpt_path names no checkpoint of an nst training.")
+        # A checkpoint of before an option existed was trained with the option's default.
+        theirs = theirs | {"loss": asdict(_DEFAULT_LOSS) | theirs["loss"]}
         for key in ("network_args", "style_image_sha256", "loss"):
             if theirs[key] != self._facts[key]:
                 raise NstError(
