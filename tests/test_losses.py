@@ -186,8 +186,9 @@ def test_perceptual_loss_is_the_weighted_sum(loss: PerceptualLoss) -> None:
     terms = loss(image, loss.content_targets(photo))
     ours = loss.vgg(image, ["relu1_2", "conv1_1", "relu2_1"])
     content = 0.25 * L.content_loss(ours["relu1_2"], loss.vgg(photo, ["relu1_2"])["relu1_2"])
-    style = 0.5 * L.style_loss(ours["conv1_1"], loss._grams["conv1_1"])
-    style = style + 0.125 * L.style_loss(ours["relu2_1"], loss._grams["block2_conv1"])
+    targets = {n: grams[0] for n, grams in loss._styles[0].grams.items()}
+    style = 0.5 * L.style_loss(ours["conv1_1"], targets["conv1_1"])
+    style = style + 0.125 * L.style_loss(ours["relu2_1"], targets["block2_conv1"])
     tv = L.total_variation(image * 255)
     torch.testing.assert_close(terms.content, content)
     torch.testing.assert_close(terms.style, style)
@@ -204,7 +205,7 @@ def test_perceptual_loss_is_nothing_where_all_is_reached(loss: PerceptualLoss) -
 
 
 def test_loss_without_style_is_one_clear_error(loss: PerceptualLoss) -> None:
-    loss._grams = {}
+    loss._styles = []
     photo = torch.rand(1, 3, 16, 16, dtype=torch.float64)
     with pytest.raises(NstError, match="set_style"):
         loss(photo, loss.content_targets(photo))

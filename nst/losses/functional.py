@@ -112,7 +112,7 @@ def content_loss(
     distance = squared_distance(features, target)
     if convention == RELATIVE:
         return distance / squared_norm(target).clamp_min(torch.finfo(distance.dtype).tiny)
-    return distance * CONTENT_FACTORS[convention](_shape(features, image_pixels))
+    return distance * CONTENT_FACTORS[convention](layer_shape(features, image_pixels))
 
 
 def style_loss(
@@ -129,13 +129,29 @@ def style_loss(
     Returns:
         (B,), float32 or float64.
     """
-    distance = squared_distance(gram(features), target)
+    return gram_loss(gram(features), target, convention, layer_shape(features, image_pixels))
+
+
+def gram_loss(matrix: Tensor, target: Tensor, convention: str, shape: LayerShape) -> Tensor:
+    """`style_loss` from a mean Gram matrix that is already known.
+
+    Args:
+        matrix: G, (B, N, N).
+        target: A, (1 or B, N, N).
+        convention: "relative" or a name in `STYLE_FACTORS`.
+        shape: Of the layer that G is of.
+
+    Returns:
+        (B,), float32 or float64.
+    """
+    distance = squared_distance(matrix, target)
     if convention == RELATIVE:
         return distance / squared_norm(target).clamp_min(torch.finfo(distance.dtype).tiny)
-    return distance * STYLE_FACTORS[convention](_shape(features, image_pixels))
+    return distance * STYLE_FACTORS[convention](shape)
 
 
-def _shape(features: Tensor, image_pixels: int) -> LayerShape:
+def layer_shape(features: Tensor, image_pixels: int) -> LayerShape:
+    """The sizes of a layer's features, (B, N, H, W)."""
     return LayerShape(features.shape[1], features.shape[2] * features.shape[3], image_pixels)
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from nst.errors import NstError, unknown
 from nst.losses import functional as L
+from nst.losses import regions
+from nst.losses.affine import affine_loss
 from nst.vgg import DEFAULT_BACKBONE, PIXELS, POOLING, Vgg, Weights, load_weights
+
+if TYPE_CHECKING:
+    from scipy.sparse import sparray
 
 
 def _averaged(*names: str) -> dict[str, float]:
@@ -36,6 +42,8 @@ class LossConfig:
         pooling: "max" or "average".
         backbone: A source of `nst backbone` or a weights file.
         pixels: Preparation of the pixels if not the backbone's own, a name in `nst.vgg.PIXELS`.
+        guidance: How masks guide the style, a name in `regions.DIVISORS`.
+        affine_weight: Factor of the photorealism term, which wants `PerceptualLoss.set_matting`.
     """
 
     content_weight: float = 1.0
@@ -52,12 +60,14 @@ class LossConfig:
     pooling: str = "max"
     backbone: str = DEFAULT_BACKBONE
     pixels: str | None = None
+    guidance: str = "gatys2017"
+    affine_weight: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning, naming the valid choices.
 
         Raises:
-            NstError: An unknown convention or pooling, a negative weight, or no layer at all.
+            NstError: An unknown convention, pooling or guidance, a negative weight, or no layer.
         """
         choices = {
             "content convention": (self.content_convention, L.CONTENT_CONVENTIONS),
@@ -65,6 +75,7 @@ class LossConfig:
             "total variation": (self.tv_convention, tuple(L.TOTAL_VARIATIONS)),
             "pooling": (self.pooling, POOLING),
             "preparation of pixels": (self.pixels or "none", tuple(PIXELS)),
+            "guidance": (self.guidance, tuple(regions.DIVISORS)),
         }
         for what, (value, valid) in choices.items():
             if value not in valid:
@@ -74,6 +85,7 @@ class LossConfig:
             "style_weight": self.style_weight,
             "tv_weight": self.tv_weight,
             "tv_range": self.tv_range,
+            "affine_weight": self.affine_weight,
             **{f"weight of {k}": v for k, v in self.content_layers.items()},
             **{f"weight of {k}": v for k, v in self.style_layers.items()},
         }
@@ -89,22 +101,33 @@ class LossTerms:
     """The loss of each sample of a batch, all (B,), weights included only in `total`.
 
     Attributes:
-        total: content_weight · content + style_weight · style + tv_weight · tv.
+        total: content_weight · content + style_weight · style + tv_weight · tv
+            + affine_weight · affine.
         content: Weighted sum over the content layers.
-        style: Weighted sum over the style layers.
+        style: Weighted sum over the style layers, of the weighted mean over the styles.
         tv: Total variation.
+        affine: Distance from an affine map of the content's colours; zero where it is not used.
     """
 
     total: Tensor
     content: Tensor
     style: Tensor
     tv: Tensor
+    affine: Tensor
+
+
+@dataclass(frozen=True)
+class _StyleTarget:
+    """One style: its share of the style term, and layer -> a Gram matrix for each region."""
+
+    share: float
+    grams: dict[str, list[Tensor]]
 
 
 class PerceptualLoss(nn.Module):
     """Content, style and total variation of pictures on one frozen VGG.
 
-    The style's Gram matrices are computed once, by `set_style`; content features once for each
+    The styles' Gram matrices are computed once, by `set_styles`; content features once for each
     photo, by `content_targets`, and only as deep as the content layers go.
     """
 
@@ -130,18 +153,60 @@ class PerceptualLoss(nn.Module):
         self.weights = weights or load_weights(config.backbone, config.pixels)
         layers = [*config.content_layers, *config.style_layers]
         self.vgg = Vgg(self.weights, layers, pooling=config.pooling, dtype=dtype)
-        self._grams: dict[str, Tensor] = {}
+        self._styles: list[_StyleTarget] = []
+        self._masks: Tensor | None = None
+        self._matting: sparray | None = None
 
-    @torch.no_grad()
     def set_style(self, style: Tensor) -> None:
-        """Compute the style's Gram matrices.
+        """Take one style for the whole picture.
 
         Args:
             style: (1, 3, H, W) in [0, 1].
         """
-        if self.config.style_layers:
-            features = self.vgg(style, self.config.style_layers)
-            self._grams = {name: L.gram(f) for name, f in features.items()}
+        self.set_styles([(style, 1.0)])
+
+    @torch.no_grad()
+    def set_styles(
+        self,
+        styles: Sequence[tuple[Tensor, float]],
+        *,
+        content_masks: Tensor | None = None,
+        style_masks: Sequence[Tensor] = (),
+    ) -> None:
+        """Take styles and compute their Gram matrices.
+
+        The style term is the weighted mean of the terms of each style, so that the number of
+        styles does not change its strength.
+
+        Args:
+            styles: Pictures, (1, 3, h, w) in [0, 1], and their weights.
+            content_masks: Regions of the pictures whose loss is taken, (R, H, W) in [0, 1].
+            style_masks: The same regions of each style, (R, h, w) in [0, 1].
+
+        Raises:
+            NstError: No style, weights that are not positive together, or masks that do not
+                belong together.
+        """
+        weights = [weight for _, weight in styles]
+        if not all(0 <= w < float("inf") for w in weights) or not sum(weights):
+            raise NstError(f"the styles have weights {weights}: give numbers from 0, one above it.")
+        pictures = [picture for picture, _ in styles]
+        regions.check_masks(content_masks, list(style_masks), pictures)
+        layers, guidance = self.config.style_layers, self.config.guidance
+        self._styles, self._masks = [], content_masks
+        for k, (picture, weight) in enumerate(styles):
+            masks = style_masks[k] if style_masks else None
+            features = self.vgg(picture, layers) if layers else {}
+            grams = {n: regions.guided_grams(f, masks, guidance) for n, f in features.items()}
+            self._styles.append(_StyleTarget(weight / sum(weights), grams))
+
+    def set_matting(self, matrix: sparray | None) -> None:
+        """Take the matting Laplacian of the content for the affine term.
+
+        Args:
+            matrix: Sparse, (H·W, H·W), from `nst.optimise.matting.matting_laplacian`.
+        """
+        self._matting = matrix
 
     @torch.no_grad()
     def content_targets(self, photo: Tensor) -> dict[str, Tensor]:
@@ -167,29 +232,48 @@ class PerceptualLoss(nn.Module):
             The terms of each sample, float32 (float64 for float64 pictures and VGG).
 
         Raises:
-            NstError: `set_style` was not called.
+            NstError: `set_style` was not called, or `set_matting` was not where the affine term
+                has a weight, or masks or matrix are of another size than the picture.
         """
         config = self.config
-        if config.style_layers and not self._grams:
-            raise NstError("the loss has no style yet: call set_style first.")
+        self._check(image)
         features = self.vgg(image, dict.fromkeys([*config.content_layers, *config.style_layers]))
         pixels = image.shape[-2] * image.shape[-1]
         zero = L.at_least_float32(image.new_zeros(image.shape[0]))
-        content, style = zero, zero
+        content, style, tv, affine = zero, zero, zero, zero
         for name, weight in config.content_layers.items():
             content = content + weight * L.content_loss(
                 features[name], targets[name], config.content_convention, pixels
             )
         for name, weight in config.style_layers.items():
-            style = style + weight * L.style_loss(
-                features[name],
-                self._grams[name].to(image.device),
-                config.style_convention,
-                pixels,
-            )
-        tv = zero
+            style = style + weight * self._style_loss(name, features[name], pixels)
         if config.tv_weight:
             scaled = L.at_least_float32(image) * config.tv_range
             tv = L.TOTAL_VARIATIONS[config.tv_convention](scaled)
+        if config.affine_weight and self._matting is not None:
+            affine = affine_loss(L.at_least_float32(image), self._matting)
         total = config.content_weight * content + config.style_weight * style
-        return LossTerms(total + config.tv_weight * tv, content, style, tv)
+        total = total + config.tv_weight * tv + config.affine_weight * affine
+        return LossTerms(total, content, style, tv, affine)
+
+    def _check(self, image: Tensor) -> None:
+        if self.config.style_layers and not self._styles:
+            raise NstError("the loss has no style yet: call set_style first.")
+        if self.config.affine_weight and self._matting is None:
+            raise NstError("the affine term has no matting Laplacian yet: call set_matting first.")
+        if self._masks is not None and self._masks.shape[1:] != image.shape[2:]:
+            masks, picture = tuple(self._masks.shape[1:]), tuple(image.shape[2:])
+            raise NstError(f"the content's masks are {masks}, the picture is {picture}: resize.")
+
+    def _style_loss(self, name: str, features: Tensor, pixels: int) -> Tensor:
+        """Weighted mean over the styles of the sum over the regions, of one layer: (B,)."""
+        convention, guidance = self.config.style_convention, self.config.guidance
+        shape = L.layer_shape(features, pixels)
+        grams = regions.guided_grams(features, self._masks, guidance)
+        factors = regions.region_weights(self._masks, guidance, convention)
+        losses = [
+            style.share * factor * L.gram_loss(gram, target.to(gram.device), convention, shape)
+            for style in self._styles
+            for factor, gram, target in zip(factors, grams, style.grams[name], strict=True)
+        ]
+        return torch.stack(losses).sum(0)
