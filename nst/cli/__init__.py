@@ -1,7 +1,8 @@
 """The command `nst`: a module per command, imported only when that command is used.
 
 A command `name` is the typed function `name` of the module `nst.cli.name`: its signature and
-docstring are its command line. It returns an exit code, or None for 0.
+docstring are its command line. It returns an exit code, or None for 0. A function `presets` beside
+it gives the defaults that its option `--preset` names.
 """
 
 from __future__ import annotations
@@ -83,11 +84,16 @@ def _run(words: list[str]) -> int:
     if command not in COMMANDS:
         raise unknown("command", command, COMMANDS)
     try:
-        function = getattr(importlib.import_module(f"nst.cli.{command}"), command)
+        module = importlib.import_module(f"nst.cli.{command}")
         # Here, not above: `nst --help` needs no parser.
         from nst.cli.parser import run
 
-        return run(function, words[1:], prog=f"nst {command}")
+        return run(
+            getattr(module, command),
+            words[1:],
+            prog=f"nst {command}",
+            presets=getattr(module, "presets", None),
+        )
     except ModuleNotFoundError as error:
         if error.name not in _TORCH_EXTRA:
             raise
