@@ -33,6 +33,7 @@ CONTENT_FORMULAS = {
     "sum": lambda f, p: ((f - p) ** 2).sum(),
     "half_sum": lambda f, p: 0.5 * ((f - p) ** 2).sum(),
     "mean": lambda f, p: ((f - p) ** 2).mean(),
+    "half_mean": lambda f, p: ((f - p) ** 2).sum() / (2 * CHANNELS * HEIGHT * WIDTH),
     "quarter_mean": lambda f, p: ((f - p) ** 2).sum() / (4 * HEIGHT * WIDTH * CHANNELS),
 }
 STYLE_FORMULAS = {

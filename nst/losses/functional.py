@@ -65,10 +65,11 @@ CONTENT_FACTORS: dict[str, Callable[[LayerShape], float]] = {
     "sum": lambda s: 1.0,
     "half_sum": lambda s: 0.5,
     "mean": lambda s: 1 / (s.channels * s.positions),
+    "half_mean": lambda s: 1 / (2 * s.channels * s.positions),
     "quarter_mean": lambda s: 1 / (4 * s.channels * s.positions),
 }
 """Factors of ‖F - P‖²: sum (scinet2019, ac209b2018), half_sum (gatys2016), mean (johnson2016,
-MSE), quarter_mean (zandian2022)."""
+MSE), half_mean (luan2017, eq. 1), quarter_mean (zandian2022)."""
 
 STYLE_FACTORS: dict[str, Callable[[LayerShape], float]] = {
     "gatys": lambda s: 1 / (4 * s.channels**2),
