@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -207,6 +208,12 @@ class PerceptualLoss(nn.Module):
             matrix: Sparse, (H·W, H·W), from `nst.optimise.matting.matting_laplacian`.
         """
         self._matting = matrix
+
+    def without_affine(self) -> PerceptualLoss:
+        """This loss without the affine term, on the same VGG; its styles are set on their own."""
+        other = copy.copy(self)
+        other.config = replace(self.config, affine_weight=0.0)
+        return other
 
     @torch.no_grad()
     def content_targets(self, photo: Tensor) -> dict[str, Tensor]:

@@ -84,8 +84,8 @@ def _window_statistics(
         # Of the differences: the mean of squares less the square of the mean loses the ε.
         centred = _at(picture, y, x) - mean
         covariance += centred[..., :, None] * centred[..., None, :]
-    inverse: NDArray[np.float64] = np.linalg.inv((covariance + epsilon * np.eye(3)) / 9)
-    return mean, inverse
+    inverse = np.linalg.inv((covariance + epsilon * np.eye(3)) / 9)
+    return mean, inverse.astype(np.float64, copy=False)
 
 
 def locally_affine(
