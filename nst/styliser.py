@@ -20,6 +20,7 @@ from nst import shipped
 from nst.colour import keep_luminance
 from nst.errors import NstError, unknown
 from nst.images import Picture, PictureSource, load, resize
+from nst.memory import available_memory
 from nst.sidecar import METADATA_KEY, ModelFacts
 
 PROVIDERS = {
@@ -185,15 +186,6 @@ class Styliser:
                     raise MemoryError from error
                 raise NstError(f"{self.path} failed on a picture: {_reason(error)}") from error
         return output
-
-
-def available_memory() -> int | None:
-    """Bytes of memory that are free, or None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(w[1]) * 1024 for w in map(str.split, lines) if w[0] == "MemAvailable:")
-    except (OSError, StopIteration):
-        return None
 
 
 def check_options(*, max_size: int | None, strength: float) -> None:
