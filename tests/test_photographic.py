@@ -10,6 +10,7 @@ from nst.losses import LossConfig, PerceptualLoss
 from nst.losses.affine import affine_loss
 from nst.optimise import Method, Step, Style, Subject
 from nst.optimise.matting import locally_affine, matting_laplacian
+from nst.optimise.memory import bytes_per_pixel, footprint
 from nst.optimise.photographic import photographic, total_iterations
 
 METHOD = Method(iterations=6, start="noise")
@@ -126,6 +127,14 @@ def test_levels_come_before_the_stages(loss: PerceptualLoss) -> None:
     assert {s.levels for s in steps} == {4}
     assert [s.iteration for s in steps] == [0, 1, 2, 2, 3, 3, 4, 4]
     assert total_iterations(method) == 4
+
+
+def test_memory_of_the_laplacian_is_counted(loss: PerceptualLoss) -> None:
+    plain, matting = (footprint(x, METHOD) for x in (loss.without_affine(), loss))
+    matrix = matting_laplacian(photo(40, 50, 1))
+    held = sum(a.nbytes for a in (matrix.data, matrix.indices, matrix.indptr)) / (40 * 50)
+    counted = bytes_per_pixel(matting) - bytes_per_pixel(plain)
+    assert held < counted < 1.5 * held
 
 
 def test_wrong_input_is_refused_before_the_work(loss: PerceptualLoss, subject: Subject) -> None:

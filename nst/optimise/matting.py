@@ -20,9 +20,6 @@ from nst.errors import NstError
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-BYTES_PER_PIXEL = 1000
-"""Memory that `matting_laplacian` needs while it builds; its result takes 300 a pixel."""
-
 
 def matting_laplacian(content: Tensor, epsilon: float = 1e-7) -> csr_array:
     """The matting Laplacian of a picture (Levin et al. 2008, eq. 12).
@@ -31,6 +28,8 @@ def matting_laplacian(content: Tensor, epsilon: float = 1e-7) -> csr_array:
     with 3 × 3 windows that lie wholly inside, and μ and Σ_w the mean and covariance of the nine
     colours. Vᵀ M V is the squared distance of V from its best affine map of the colours, summed
     over the windows, plus ε times the squared slope of that map.
+
+    Building it takes 0.9 kB of memory a pixel, the answer 0.3 kB.
 
     Args:
         content: (1, 3, H, W) in [0, 1].
@@ -96,10 +95,10 @@ def locally_affine(
     This is the guided filter with a guide in colour (He, Sun and Tang 2013, "Guided Image
     Filtering"): the best affine map by ridge regression in each window, and at each pixel the mean
     of the maps of all windows around it. The released code of luan2017 fits its maps in 3 × 3
-    windows with about the same ridge and takes their mean over 31 × 31 pixels, weighted by the likeness
-    of the colours. Beside it this keeps more of the picture at the same smoothness: theirs leaves
-    single pixels of rare colours with a map of their own, as specks. At the default radius it
-    changes a picture about as much as theirs, for much less work.
+    windows with about the same ridge, and takes their mean over 31 × 31 pixels, weighted by the
+    likeness of the colours. Beside it this keeps more of the picture at the same smoothness: theirs
+    leaves single pixels of rare colours with a map of their own, as specks. At the default radius
+    it changes a picture about as much as theirs, for much less work.
 
     Args:
         result: (1, 3, H, W).

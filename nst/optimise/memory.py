@@ -25,6 +25,9 @@ _PICTURE = 3 * _FLOAT
 _GRADIENTS = 3
 # The start, the content, the best, the current and the yielded picture, and their gradients.
 _PICTURES = 10
+# The matting Laplacian, 25 numbers and their places for each pixel, and a product with it. Building
+# it takes more, but VGG keeps nothing at that time.
+_MATTING = 25 * 12 + 80
 # Part of the free memory that may be planned with: the estimate is only one.
 _USABLE = 0.9
 
@@ -42,6 +45,7 @@ class Footprint:
         optimiser: "lbfgs", "scipy" or "adam".
         history: Curvature pairs of either L-BFGS.
         low_memory: Layers are not kept but evaluated again for the gradient, a block at a time.
+        matting: The loss has the affine term.
     """
 
     layers: Sequence[str]
@@ -52,6 +56,7 @@ class Footprint:
     optimiser: str = "lbfgs"
     history: int = 20
     low_memory: bool = False
+    matting: bool = False
 
 
 def footprint(loss: PerceptualLoss, method: Method, *, low_memory: bool = False) -> Footprint:
@@ -69,6 +74,7 @@ def footprint(loss: PerceptualLoss, method: Method, *, low_memory: bool = False)
         method.optimiser,
         method.history,
         low_memory,
+        loss.config.affine_weight > 0,
     )
 
 
@@ -76,7 +82,8 @@ def bytes_per_pixel(plan: Footprint) -> float:
     """Peak memory of an optimisation for each pixel of the picture."""
     gradients = _GRADIENTS * WIDTHS[0] * plan.bytes_per_activation
     targets = sum(_values(name) for name in plan.content) * plan.bytes_per_activation
-    return kept_per_pixel(plan) + gradients + targets + _solver_bytes(plan)
+    matting = _MATTING if plan.matting else 0
+    return kept_per_pixel(plan) + gradients + targets + matting + _solver_bytes(plan)
 
 
 def kept_per_pixel(plan: Footprint) -> float:
