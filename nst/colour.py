@@ -46,6 +46,41 @@ def keep_luminance(photo: AnyPixels, stylised: Pixels) -> Pixels:
     return _like(original + change[..., None], stylised)
 
 
+def luminance(picture: Pixels) -> Pixels:
+    """The picture in grey: its luminance in all three channels.
+
+    Args:
+        picture: (H, W, 3).
+
+    Returns:
+        A picture of the same size and dtype.
+
+    Raises:
+        NstError: It is no RGB picture.
+    """
+    return _like(_grey(picture), picture)
+
+
+def match_luminance(style: Pixels, content: AnyPixels) -> Pixels:
+    """The style picture in grey, with the mean and deviation of the content's luminance.
+
+    L_s' = (σ_c / σ_s) (L_s - μ_s) + μ_c: what "luminance-only transfer" takes the style from.
+
+    Args:
+        style: (H, W, 3), the painting.
+        content: (H, W, 3) of any size, the photo.
+
+    Returns:
+        A picture of the size and dtype of `style`, clipped to [0, 1] (to 255 for uint8).
+
+    Raises:
+        NstError: One of the two is no RGB picture.
+    """
+    painting, photo = _grey(style), _grey(content)
+    deviation = max(float(painting.std()), 1e-5)  # of a flat painting there is none to match
+    return _like(photo.std() / deviation * (painting - painting.mean()) + photo.mean(), style)
+
+
 def match_colours(style: Pixels, content: AnyPixels) -> Pixels:
     """The style picture in the colours of the content: equal mean and covariance.
 
@@ -110,6 +145,12 @@ def _as_floats(picture: AnyPixels) -> NDArray[np.floating[Any]]:
     if picture.dtype == np.uint8:
         return picture.astype(np.float32) / 255
     return picture.astype(np.float64 if picture.dtype == np.float64 else np.float32, copy=False)
+
+
+def _grey(picture: AnyPixels) -> NDArray[np.floating[Any]]:
+    """Its luminance in [0, 1], (H, W, 3)."""
+    grey = _as_floats(picture) @ _LUMINANCE
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _like(values: NDArray[np.floating[Any]], model: Pixels) -> Pixels:

@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from nst.colour import colour_transform, keep_luminance, match_colours
+from nst.colour import (
+    colour_transform,
+    keep_luminance,
+    luminance,
+    match_colours,
+    match_luminance,
+)
 from nst.errors import NstError
 
 WEIGHTS = np.array([0.299, 0.587, 0.114])
@@ -43,6 +49,25 @@ def test_grey_photo_gives_the_grey_stylised_picture() -> None:
     stylised = picture(3)
     result = keep_luminance(np.full_like(stylised, 0.4), stylised)
     np.testing.assert_allclose(result, np.stack([stylised @ WEIGHTS] * 3, axis=2), atol=1e-6)
+
+
+def test_matched_luminance_has_the_photos_mean_and_deviation() -> None:
+    painting, photo = picture(1), picture(2, 7, 9)
+    y, target = painting @ WEIGHTS, photo @ WEIGHTS
+    expected = target.std() / y.std() * (y - y.mean()) + target.mean()
+    np.testing.assert_allclose(
+        match_luminance(painting, photo), np.stack([expected] * 3, axis=2), atol=1e-6
+    )
+    np.testing.assert_allclose(luminance(painting), np.stack([y] * 3, axis=2), atol=1e-6)
+
+
+def test_matched_luminance_of_a_flat_painting_is_the_photos_mean() -> None:
+    flat = np.full((4, 5, 3), 200, np.uint8)
+    photo = (picture(2) * 255).astype(np.uint8)
+    result = match_luminance(flat, photo)
+    assert result.dtype == np.uint8
+    assert result.shape == flat.shape
+    np.testing.assert_allclose(result, (photo @ WEIGHTS).mean(), atol=0.6)
 
 
 def test_luminance_keeps_the_dtype_and_the_range() -> None:
