@@ -68,3 +68,24 @@ def small_weights() -> Any:
         for i, o in [(3, 64), (64, 64), (64, 128), (128, 128)]
     ]
     return Weights("random", "vgg19", convolutions, "torchvision", "0" * 64)
+
+
+@pytest.fixture
+def small_loss(small_weights: Any) -> Any:
+    """A perceptual loss on two layers of the random VGG, with a style of 24 × 24 pixels."""
+    import torch
+
+    from nst.losses import LossConfig, PerceptualLoss
+
+    config = LossConfig(content_layers={"relu2_1": 1.0}, style_layers={"relu1_1": 1.0})
+    loss = PerceptualLoss(config, weights=small_weights)
+    loss.set_style(torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(1)))
+    return loss
+
+
+@pytest.fixture
+def small_photo() -> Any:
+    """A smooth picture, (1, 3, 24, 28)."""
+    torch = pytest.importorskip("torch")
+    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
+    return torch.nn.functional.interpolate(coarse, (24, 28), mode="bilinear")

@@ -10,10 +10,12 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from nst.optimise.steps import Evaluation, Objective, Step, evaluate, not_finite, record
+from nst.optimise.steps import Objective, Step, evaluate, not_finite, record
 
-# L-BFGS drops curvature pairs below 1e-10, and its first step is 1 / |gradient|₁ long.
-_LOSS_SCALE = 1000.0
+# What L-BFGS sees as the loss of the start. It has thresholds with a unit (pairs with s·y below
+# 1e-10 are dropped, a first step is no longer than the gradient), and losses of published weights
+# reach 1e19, whose squares overflow.
+_START = 1000.0
 _EXPLODED = 10.0
 
 _Make: TypeAlias = Callable[[Tensor, float], torch.optim.Optimizer]
@@ -50,7 +52,7 @@ def lbfgs(
             tolerance_change=0.0,
         )
 
-    return _descend(objective, image, make, iterations, clip, scale=_LOSS_SCALE, worst=_EXPLODED)
+    return _descend(objective, image, make, iterations, clip, seen=_START, worst=_EXPLODED)
 
 
 def adam(
@@ -75,7 +77,7 @@ def adam(
     def make(pixels: Tensor, rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adam([pixels], lr=rate * learning_rate)
 
-    return _descend(objective, image, make, iterations, clip, scale=1.0, worst=math.inf)
+    return _descend(objective, image, make, iterations, clip, seen=None, worst=math.inf)
 
 
 def _descend(
@@ -85,24 +87,27 @@ def _descend(
     iterations: int,
     clip: bool,
     *,
-    scale: float,
+    seen: float | None,
     worst: float,
 ) -> Iterator[Step]:
     """Update a picture by gradients; where the loss explodes, go on from the best so far.
 
     It then takes half the step. A loss of more than `worst` times the best counts as exploded,
-    and so does what is not finite.
+    and so does what is not finite. The optimiser gets the loss times what makes it `seen` at the
+    start.
     """
     began = time.perf_counter()
     pixels = start.detach().clone(memory_format=torch.contiguous_format)
+    now = best = evaluate(objective, pixels)
+    if not math.isfinite(best.total):
+        raise not_finite()
+    scale = seen / abs(best.total) if seen and best.total else 1.0
     rate = 1.0
     optimiser = make(pixels, rate)
-    best: Evaluation | None = None
     for iteration in range(iterations + 1):
-        now = evaluate(objective, pixels, scale)
-        if best is None and not math.isfinite(now.total):
-            raise not_finite()
-        if best is None or now.total < best.total:
+        if iteration:
+            now = evaluate(objective, pixels)
+        if now.total < best.total:
             best = now
         yield record(
             now.image, now.terms, iteration=iteration, evaluations=iteration + 1, began=began
@@ -113,7 +118,7 @@ def _descend(
                 rate /= 2
                 optimiser = make(pixels, rate)
                 continue
-            _update(optimiser, pixels, now.gradient, scale * now.total)
+            _update(optimiser, pixels, scale * now.gradient, scale * now.total)
             if clip:
                 pixels.clamp_(0, 1)
             if torch.equal(pixels, now.image):

@@ -111,8 +111,9 @@ def _values(name: str) -> float:
 
 
 def _kept_by_vgg(name: str, plan: Footprint) -> float:
-    if name.startswith("conv") and not {name} & {*plan.style, *plan.content}:
-        # Its ReLU works in place.
+    half = plan.bytes_per_activation < _FLOAT
+    if name.startswith("conv") and (half or name not in plan.style):
+        # Its ReLU works in place, or else only a copy is needed.
         return 0.0
     index = _INDEX if name.startswith("pool") and plan.pooling == "max" else 0
     return _values(name) * (plan.bytes_per_activation + index)

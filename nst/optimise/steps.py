@@ -64,7 +64,7 @@ class Evaluation:
         image: A copy of the picture.
         terms: Its loss.
         total: `terms.total` as a number.
-        gradient: Of the total, times the scale asked for, contiguous.
+        gradient: Of the total, contiguous.
     """
 
     image: Tensor
@@ -73,19 +73,13 @@ class Evaluation:
     gradient: Tensor
 
 
-def evaluate(objective: Objective, image: Tensor, scale: float = 1.0) -> Evaluation:
-    """Loss and gradient of a picture.
-
-    Args:
-        objective: What is minimised.
-        image: (1, 3, H, W).
-        scale: Factor of the gradient.
-    """
+def evaluate(objective: Objective, image: Tensor) -> Evaluation:
+    """Loss and gradient of a picture, (1, 3, H, W)."""
     copy = image.detach().clone(memory_format=torch.contiguous_format)
     with torch.enable_grad():
         pixels = copy.detach().requires_grad_()
         terms = objective(pixels)
-        (gradient,) = torch.autograd.grad(scale * terms.total.sum(), pixels)
+        (gradient,) = torch.autograd.grad(terms.total.sum(), pixels)
     return Evaluation(copy, terms, terms.total.item(), gradient.contiguous())
 
 
