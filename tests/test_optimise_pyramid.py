@@ -76,6 +76,12 @@ def test_sizes_and_counts(loss: PerceptualLoss) -> None:
     assert seconds[0] > 0
 
 
+def test_a_style_too_small_for_a_level_drops_it_too(loss: PerceptualLoss) -> None:
+    subject = Subject(SUBJECT.content, (*SUBJECT.styles, Style(picture(40, 14, 3))))
+    steps = list(render(loss, subject, Method(iterations=[2, 1])))
+    assert [s.image.shape[2] for s in steps] == [32] * 4
+
+
 def test_the_best_picture_is_passed_up(loss: PerceptualLoss) -> None:
     # So high a learning rate that the last picture is not the best.
     method = Method(iterations=[6, 2], optimiser="adam", learning_rate=0.3)
