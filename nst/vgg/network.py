@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.errors import NstError, unknown
+from nst.vgg import winograd
 from nst.vgg.layers import canonical, deepest, layer_names
 from nst.vgg.sources import PIXELS, Weights
 
@@ -61,6 +62,7 @@ class Vgg(nn.Module):
             weight = weight.to(dtype, memory_format=torch.channels_last)
             self.register_buffer(f"{name}_weight", weight, persistent=False)
             self.register_buffer(f"{name}_bias", bias.to(dtype), persistent=False)
+        self._transformed: dict[str, tuple[Tensor, Tensor]] = {}
         self.register_buffer("mean", torch.tensor(pixels.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(pixels.std).view(1, 3, 1, 1), persistent=False)
         self.eval()
@@ -99,6 +101,11 @@ class Vgg(nn.Module):
     def _evaluate(self, name: str, x: Tensor, *, inplace: bool) -> Tensor:
         if name.startswith("conv"):
             weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
+            if x.device.type == "cpu" and winograd.pays(weight):
+                if name not in self._transformed:
+                    self._transformed[name] = winograd.both_ways(weight)
+                y: Tensor = winograd.FrozenConv3x3.apply(x, *self._transformed[name], bias)
+                return y
             return F.conv2d(x, weight, bias, padding=1)
         if name.startswith("relu"):
             return F.relu(x, inplace=inplace)

@@ -1,0 +1,54 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nst.vgg import winograd
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 3),
+    inputs=st.integers(1, 5),
+    outputs=st.integers(1, 5),
+    height=st.integers(1, 14),
+    width=st.integers(1, 14),
+)
+def test_equals_the_direct_convolution(
+    batch: int, inputs: int, outputs: int, height: int, width: int
+) -> None:
+    generator = torch.Generator().manual_seed(batch + 7 * inputs + 49 * height)
+    x = torch.randn(batch, inputs, height, width, generator=generator)
+    weight = torch.randn(outputs, inputs, 3, 3, generator=generator)
+    bias = torch.randn(outputs, generator=generator)
+    found = winograd.convolve(x, winograd.transform(weight), bias)
+    torch.testing.assert_close(
+        found, F.conv2d(x, weight, bias, padding=1), atol=2e-4, rtol=1e-4, check_stride=False
+    )
+    assert found.is_contiguous()
+
+
+@pytest.mark.parametrize("tiles", [1, 5, 1024])
+def test_gradient_equals_the_direct_convolution(
+    tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "_TILES", tiles)
+    weight, bias = torch.randn(6, 4, 3, 3), torch.randn(6)
+    ours = torch.randn(3, 4, 17, 10, requires_grad=True)
+    theirs = ours.detach().clone().requires_grad_()
+    y = winograd.FrozenConv3x3.apply(ours, *winograd.both_ways(weight), bias)
+    reference = F.conv2d(theirs, weight, bias, padding=1)
+    cotangent = torch.randn_like(reference)
+    y.backward(cotangent)
+    reference.backward(cotangent)
+    torch.testing.assert_close(y, reference, atol=2e-4, rtol=1e-4)
+    torch.testing.assert_close(ours.grad, theirs.grad, atol=2e-4, rtol=1e-4)
+
+
+def test_pays_with_many_channels_in_float32_only() -> None:
+    many = torch.empty(256, 128, 3, 3)
+    assert winograd.pays(many)
+    assert not winograd.pays(many.double())
+    assert not winograd.pays(many.bfloat16())
+    assert not winograd.pays(many[:, :64])
