@@ -11,7 +11,7 @@ from torch import nn
 
 import nst
 from export.__main__ import main
-from export.checkpoint import read_checkpoint
+from nst.checkpoint import read_checkpoint
 from export.graph import build_model, model_bytes
 from export.parity import check_parity
 from nst.errors import NstError

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 import nst
+from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
 from nst.files import sha256_of
 from nst.images import load
@@ -39,6 +40,7 @@ class StyleModule(pl.LightningModule):
         width: int = 32,
         blocks: int = 5,
         photo_skip: bool = True,
+        init: str | None = None,
         loss: LossConfig = _DEFAULT_LOSS,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
@@ -59,6 +61,8 @@ class StyleModule(pl.LightningModule):
             blocks: Residual blocks of the network.
             photo_skip: Start from the photo in the style's mean colour and contrast; see
                 `nst.network.TransformNet`.
+            init: A checkpoint of another training, of any style, whose network this one starts
+                from. (To go on with the same training, give --ckpt_path instead.)
             loss: Layers, weights and conventions of the loss.
             learning_rate: Highest learning rate of Adam.
             warmup_steps: Steps over which the rate rises to it.
@@ -68,7 +72,8 @@ class StyleModule(pl.LightningModule):
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
         Raises:
-            NstError: The style picture cannot be read, or a number has no meaning.
+            NstError: The style picture cannot be read, a number has no meaning, or `init` holds
+                no network of this kind.
         """
         super().__init__()
         if learning_rate <= 0 or warmup_steps < 0 or (max_minutes or 1) <= 0 or style_size < 32:
@@ -87,16 +92,18 @@ class StyleModule(pl.LightningModule):
         self.style_image = to_tensor(picture)
         self.compile_network = compile
         self.loss_config = loss
-        self.net = TransformNet(width, blocks, photo_skip=photo_skip)
-        if photo_skip:
+        network_args: dict[str, Any] = {"width": width, "blocks": blocks, "photo_skip": photo_skip}
+        style_hash = sha256_of(style)
+        self.net = TransformNet(**network_args)
+        if init is None or self._init(init, network_args) != style_hash:
             self.net.start_from(self.style_image)
         self._facts: dict[str, Any] = {
             "style": Path(style).stem,
             "network": network,
-            "network_args": {"width": width, "blocks": blocks, "photo_skip": photo_skip},
+            "network_args": network_args,
             "loss": asdict(loss),
             "style_image": Path(style).name,
-            "style_image_sha256": sha256_of(style),
+            "style_image_sha256": style_hash,
             "style_size": style_size,
             "style_licence": style_licence,
             "nst_version": nst.__version__,
@@ -106,6 +113,17 @@ class StyleModule(pl.LightningModule):
         self.done = 0.0
         self.seen, self.unreadable = 0, 0
         self._held_out: list[LossTerms] = []
+
+    def _init(self, path: str, network_args: dict[str, Any]) -> str:
+        """Take a checkpoint's network over; returns the hash of its style picture."""
+        net, facts = read_checkpoint(path)
+        if facts.network_args != network_args:
+            raise NstError(
+                f"--model.init {path} holds a network of {facts.network_args}, this one has "
+                f"{network_args}: give it the same width, blocks and photo_skip."
+            )
+        self.net.load_state_dict(net.state_dict())
+        return facts.style_image_sha256
 
     def setup(self, stage: str) -> None:
         """Load the loss network, in bfloat16 where the network trains in it and it is fast."""

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nst.errors import NstError
+from nst.sidecar import CHECKPOINT_KEY
+from train.module import StyleModule
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[str]:
+    paths = []
+    for seed in (1, 2):
+        pixels = np.random.default_rng(seed).integers(0, 255, (40, 40, 3), np.uint8)
+        paths.append(str(tmp_path / f"style{seed}.png"))
+        Image.fromarray(pixels).save(paths[-1])
+    return paths
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, pictures: list[str]) -> tuple[str, StyleModule]:
+    """A checkpoint, and the module it is of."""
+    module = StyleModule(pictures[0], style_size=32, width=2, blocks=1)
+    torch.nn.init.normal_(module.net.photo.weight)  # as if it had been trained
+    facts = module._facts | {"steps": 1, "backbone": "vgg19", "backbone_sha256": "0" * 64}
+    state = {f"net.{name}": value for name, value in module.net.state_dict().items()}
+    path = str(tmp_path / "other.ckpt")
+    torch.save({CHECKPOINT_KEY: facts, "state_dict": state}, path)
+    return path, module
+
+
+def test_starts_from_the_same_styles_network(
+    checkpoint: tuple[str, StyleModule], pictures: list[str]
+) -> None:
+    path, before = checkpoint
+    module = StyleModule(pictures[0], style_size=32, width=2, blocks=1, init=path)
+    for name, value in before.net.state_dict().items():
+        assert torch.equal(module.net.state_dict()[name], value), name
+
+
+def test_another_style_brings_its_own_colours(
+    checkpoint: tuple[str, StyleModule], pictures: list[str]
+) -> None:
+    path, before = checkpoint
+    module = StyleModule(pictures[1], style_size=32, width=2, blocks=1, init=path)
+    assert torch.equal(module.net.body[0][0].weight, before.net.body[0][0].weight)
+    deviation, mean = torch.std_mean(module.style_image[0].flatten(1), dim=1)
+    assert torch.equal(module.net.photo.weight, deviation)
+    assert torch.equal(module.net.photo.bias, mean)
+
+
+def test_refuses_another_network(checkpoint: tuple[str, StyleModule], pictures: list[str]) -> None:
+    with pytest.raises(NstError, match=r"--model.init .* width, blocks and photo_skip"):
+        StyleModule(pictures[0], style_size=32, width=3, blocks=1, init=checkpoint[0])
+    with pytest.raises(NstError, match="no such checkpoint"):
+        StyleModule(pictures[0], style_size=32, init="none.ckpt")
