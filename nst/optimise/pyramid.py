@@ -2,6 +2,9 @@
 
 Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer", section 7: what is
 large is settled where an iteration costs little.
+
+L-BFGS begins each level without curvature. Taking up the pairs of the level below, resized, was
+tried from 32 to 64 px: as good as nothing after ten iterations, and worse before.
 """
 
 from __future__ import annotations
