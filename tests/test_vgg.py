@@ -222,3 +222,26 @@ def test_download_that_fails_is_one_clear_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fail)
     with pytest.raises(NstError, match="could not be downloaded"):
         load_weights("vgg16-torchvision")
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_low_memory_changes_nothing_but_what_is_kept(small_weights: Weights, pooling: str) -> None:
+    wanted = ["conv1_1", "relu1_1", "relu2_1"]
+    image = torch.rand(1, 3, 24, 20)
+    kept: dict[bool, int] = {}
+    gradients = {}
+    for low in (False, True):
+        vgg = Vgg(small_weights, wanted, pooling=pooling, low_memory=low)
+        x = image.clone().requires_grad_()
+        numbers: list[int] = []
+
+        def count(saved: torch.Tensor, into: list[int] = numbers) -> torch.Tensor:
+            into.append(saved.numel())
+            return saved
+
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda saved: saved):
+            total = torch.stack([f.square().mean() for f in vgg(x, wanted).values()]).sum()
+        kept[low] = sum(numbers)
+        (gradients[low],) = torch.autograd.grad(total, x)
+    assert kept[True] < kept[False]
+    torch.testing.assert_close(gradients[True], gradients[False])

@@ -29,17 +29,20 @@ def test_equals_the_direct_convolution(
     assert found.is_contiguous()
 
 
+@pytest.mark.parametrize("size", [(17, 10), (16, 12)])
 @pytest.mark.parametrize("tiles", [1, 5, 1024])
 def test_gradient_equals_the_direct_convolution(
-    tiles: int, monkeypatch: pytest.MonkeyPatch
+    tiles: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(winograd, "_TILES", tiles)
     weight, bias = torch.randn(6, 4, 3, 3), torch.randn(6)
-    ours = torch.randn(3, 4, 17, 10, requires_grad=True)
+    ours = torch.randn(3, 4, *size, requires_grad=True)
     theirs = ours.detach().clone().requires_grad_()
     y = winograd.FrozenConv3x3.apply(ours, *winograd.both_ways(weight), bias)
     reference = F.conv2d(theirs, weight, bias, padding=1)
     cotangent = torch.randn_like(reference)
+    y = torch.relu_(y)  # VGG's ReLUs work in place
+    reference = torch.relu(reference)
     y.backward(cotangent)
     reference.backward(cotangent)
     torch.testing.assert_close(y, reference, atol=2e-4, rtol=1e-4)

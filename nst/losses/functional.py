@@ -45,10 +45,14 @@ def gram(features: Tensor) -> Tensor:
     Returns:
         (B, N, N), float32 or float64.
     """
-    # (B, M, N) is how channels_last features lie in memory: no copy.
-    flat = at_least_float32(features.permute(0, 2, 3, 1).flatten(1, 2))
+    features = at_least_float32(features)
+    # Flattened as they lie in memory, without a copy.
+    if features.is_contiguous():
+        flat = features.flatten(2)
+    else:
+        flat = features.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
     with torch.autocast(features.device.type, enabled=False):
-        return flat.transpose(1, 2) @ flat / flat.shape[1]
+        return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def squared_distance(a: Tensor, b: Tensor) -> Tensor:

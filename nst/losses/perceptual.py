@@ -138,6 +138,7 @@ class PerceptualLoss(nn.Module):
         *,
         weights: Weights | None = None,
         dtype: torch.dtype = torch.float32,
+        low_memory: bool = False,
     ) -> None:
         """Build the loss.
 
@@ -145,6 +146,7 @@ class PerceptualLoss(nn.Module):
             config: Layers, weights and conventions.
             weights: The backbone's weights; by default `config.backbone` is loaded.
             dtype: Type of VGG's convolutions; Grams and losses are at least float32.
+            low_memory: Evaluate VGG's layers again for the gradient instead of keeping them.
 
         Raises:
             NstError: Unknown layer, or the backbone cannot be loaded.
@@ -153,7 +155,9 @@ class PerceptualLoss(nn.Module):
         self.config = config
         self.weights = weights or load_weights(config.backbone, config.pixels)
         layers = [*config.content_layers, *config.style_layers]
-        self.vgg = Vgg(self.weights, layers, pooling=config.pooling, dtype=dtype)
+        self.vgg = Vgg(
+            self.weights, layers, pooling=config.pooling, dtype=dtype, low_memory=low_memory
+        )
         self._styles: list[_StyleTarget] = []
         self._masks: Tensor | None = None
         self._matting: sparray | None = None

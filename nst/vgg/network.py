@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nst.errors import NstError, unknown
 from nst.vgg import winograd
@@ -33,6 +34,7 @@ class Vgg(nn.Module):
         *,
         pooling: str = "max",
         dtype: torch.dtype = torch.float32,
+        low_memory: bool = False,
     ) -> None:
         """Build the network.
 
@@ -41,6 +43,8 @@ class Vgg(nn.Module):
             layers: Layers that `forward` may be asked for, in any naming scheme.
             pooling: "max" as trained, or "average" (Gatys et al. 2016: slightly more appealing).
             dtype: Type of the convolutions; bfloat16 is about twice as fast where supported.
+            low_memory: For the gradient, keep only what lies between the blocks and evaluate the
+                rest again.
 
         Raises:
             NstError: Unknown layer or pooling, or no layer.
@@ -50,6 +54,7 @@ class Vgg(nn.Module):
             raise unknown("pooling", pooling, POOLING)
         self.architecture = weights.architecture
         self.pooling = pooling
+        self.low_memory = low_memory
         self.dtype = dtype
         order = layer_names(self.architecture)
         last = deepest([canonical(name, self.architecture) for name in layers], self.architecture)
@@ -90,13 +95,34 @@ class Vgg(nn.Module):
         x = (image - self.mean.to(image.dtype)) / self.std.to(image.dtype)
         x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
         found: dict[str, Tensor] = {}
-        before = ""
+        for block in self._blocks(last):
+            if self.low_memory and x.requires_grad:
+                x, inside = checkpoint(self._run, block, x, kept, use_reentrant=False)
+            else:
+                x, inside = self._run(block, x, kept)
+            found |= inside
+        return {name: found[layer] for name, layer in wanted.items()}
+
+    def _blocks(self, last: str) -> Iterator[list[str]]:
+        """The layers up to the last, cut after each pool."""
+        block: list[str] = []
         for name in self.layers[: self.layers.index(last) + 1]:
-            x = self._evaluate(name, x, inplace=before not in kept)
+            block.append(name)
+            if name.startswith("pool") or name == last:
+                yield block
+                block = []
+
+    def _run(self, names: list[str], x: Tensor, kept: Set[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The output of layers in a row, and what is kept of those before it."""
+        found: dict[str, Tensor] = {}
+        for name in names:
+            # A ReLU may overwrite its convolution's output, unless that is asked for too.
+            x = self._evaluate(
+                name, x, inplace=not found or next(reversed(found.values())) is not x
+            )
             if name in kept:
                 found[name] = x
-            before = name
-        return {name: found[layer] for name, layer in wanted.items()}
+        return x, found
 
     def _evaluate(self, name: str, x: Tensor, *, inplace: bool) -> Tensor:
         if name.startswith("conv"):
