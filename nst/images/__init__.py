@@ -3,7 +3,15 @@
 Everything between is one plain form: 8-bit sRGB, upright, with the transparency kept aside.
 """
 
-from nst.images.picture import FORMATS, Picture, is_picture_path, pillow_format, resize
+from nst.images.picture import (
+    FORMATS,
+    Picture,
+    is_picture_path,
+    on_white,
+    pillow_format,
+    resize,
+    stretch,
+)
 from nst.images.reading import MAX_PIXELS, PictureSource, load
 from nst.images.writing import DEFAULT_QUALITY, encode, save
 
@@ -16,7 +24,9 @@ __all__ = [
     "encode",
     "is_picture_path",
     "load",
+    "on_white",
     "pillow_format",
     "resize",
     "save",
+    "stretch",
 ]

@@ -89,13 +89,34 @@ def resize(picture: Picture, max_size: int) -> Picture:
     factor = max_size / max(picture.size)
     if factor >= 1:
         return picture
-    size = (max(1, round(picture.size[0] * factor)), max(1, round(picture.size[1] * factor)))
+    width, height = picture.size
+    return stretch(picture, (max(1, round(width * factor)), max(1, round(height * factor))))
 
-    def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+
+def stretch(picture: Picture, size: tuple[int, int]) -> Picture:
+    """A picture at exactly this size, larger or smaller, its proportions aside.
+
+    Args:
+        picture: The picture; its alpha is resized with it.
+        size: Width and height in pixels, at least 1.
+    """
+    if picture.size == size:
+        return picture
+
+    def resized(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
-    alpha = None if picture.alpha is None else shrink(picture.alpha)
-    return replace(picture, rgb=shrink(picture.rgb), alpha=alpha)
+    alpha = None if picture.alpha is None else resized(picture.alpha)
+    return replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """An image without transparency, on white where it had some."""
+    if image.mode != "RGBA":
+        return image
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from PIL import Image
 
 from nst.errors import NstError
 from nst.files import atomic_write
-from nst.images.picture import Picture, pillow_format
+from nst.images.picture import Picture, on_white, pillow_format
 from nst.images.reading import load
 
 DEFAULT_QUALITY = 92
@@ -79,7 +79,7 @@ def encode(
     image = picture.to_image()
     options: dict[str, Any] = {"icc_profile": image.info.get("icc_profile")}
     if kind == "JPEG":
-        image = _on_white(image)
+        image = on_white(image)
         # Strokes have coloured edges, which halved chroma would blur.
         options |= {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"}
     elif kind == "WEBP":
@@ -95,11 +95,3 @@ def encode(
             "choose another format or a smaller size."
         ) from error
     return buffer.getvalue()
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode != "RGBA":
-        return image
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
-    return white
