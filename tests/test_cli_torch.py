@@ -1,4 +1,4 @@
-"""The commands that need torch: optimise and backbone; and sheets."""
+"""The commands backbone and sheet, and what lies between pictures and tensors."""
 
 import os
 import subprocess
@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-import nst.cli.optimise as command
 from nst.cli import main
 from nst.images import load
 from nst.sheet import contact_sheet
@@ -25,68 +24,6 @@ def pictures(tmp_path: Path) -> tuple[str, str]:
         coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
         coarse.resize((48, 40), Image.Resampling.BICUBIC).save(tmp_path / f"{name}.png")
     return str(tmp_path / "photo.png"), str(tmp_path / "style.png")
-
-
-def test_optimise(
-    tmp_path: Path, pictures: tuple[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    target = tmp_path / "out.png"
-    assert main(["optimise", *pictures, "-o", str(target), "--iterations", "4"]) == 0
-    assert load(target).size == (48, 40)
-    assert "after 4 iterations" in capsys.readouterr().out
-    assert (
-        main(["optimise", *pictures, "-o", str(target), "--iterations", "0", "--size", "24"]) == 0
-    )
-    assert load(target).size == (24, 20)
-
-
-def test_ctrl_c_keeps_the_best_picture(
-    tmp_path: Path,
-    pictures: tuple[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    real = command.run_optimiser
-
-    def interrupted(*arguments, **options):  # type: ignore[no-untyped-def]
-        for step in real(*arguments, **options):
-            if step.iteration == 3:
-                raise KeyboardInterrupt
-            yield step
-
-    monkeypatch.setattr(command, "run_optimiser", interrupted)
-    target = tmp_path / "out.png"
-    assert main(["optimise", *pictures, "-o", str(target)]) == 130
-    assert load(target).size == (48, 40)
-    assert "after 2 iterations" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("wrong", "says"),
-    [
-        (["--start", "nosie"], "'noise'"),
-        (["--output", "out.xyz"], "xyz"),
-        (["--output", "none/out.png"], "none"),
-        (["--backbone", "vgg91"], "'vgg19'"),
-        (["--iterations", "-1"], "-1 iterations"),
-        (["--style-weight", "-2"], "style_weight"),
-        (["--size", "8"], "at least 16"),
-    ],
-)
-def test_bad_input_is_one_line_and_leaves_no_file(
-    tmp_path: Path,
-    pictures: tuple[str, str],
-    wrong: list[str],
-    says: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    before = sorted(tmp_path.iterdir())
-    assert main(["optimise", *pictures, "-o", "out.png", "--iterations", "1", *wrong]) == 2
-    errors = capsys.readouterr().err.strip().splitlines()
-    assert says in errors[-1]
-    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_backbone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,122 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from PIL import Image
 
+from nst.cli.painting import Task, Watching, paint
+from nst.cli.parser import Given
+from nst.cli.scene import Controls
+from nst.cli.sweep import Axis, Point, beside, label, placed, points, read_axes
 from nst.errors import NstError
 from nst.files import atomic_write
-from nst.images import load, pillow_format, resize, save
-from nst.losses import LossConfig, PerceptualLoss
-from nst.optimise import Step
-from nst.optimise import optimise as run_optimiser
-from nst.tensors import bf16_pays, keep_freed_memory, resize_short_side, to_array, to_tensor
-from nst.vgg import DEFAULT_BACKBONE
+from nst.images import on_white, save
+from nst.losses import LossConfig
+from nst.optimise import Method
+from nst.recipes import read_recipe
+from nst.sheet import contact_sheet
+from nst.tensors import keep_freed_memory
 
-_DEFAULT = LossConfig()
+_SIMILARITY = {
+    "content": (0.02, 0.08, 0.2, 0.3, 0.4),
+    "balanced": (0.2, 0.2, 0.2, 0.2, 0.2),
+    "style": (0.4, 0.3, 0.2, 0.08, 0.02),
+}
+"""Weights of block1_conv1 to block5_conv1 (zandian2022)."""
+_CELL = 320  # side in pixels that each picture of a sheet is fitted into
+
+
+def presets(name: str) -> Mapping[str, Any]:
+    """The options that a preset sets."""
+    return read_recipe(name).settings
 
 
 def optimise(
     content: str,
-    style: str,
+    style: list[str],
     *,
     output: str,
-    size: int = 512,
-    style_size: int | None = None,
-    iterations: int = 300,
-    start: str = "content",
-    content_weight: float = _DEFAULT.content_weight,
-    style_weight: float = _DEFAULT.style_weight,
-    tv_weight: float = _DEFAULT.tv_weight,
-    backbone: str = DEFAULT_BACKBONE,
-    clip: bool = False,
-    seed: int = 0,
+    controls: Controls,
+    watching: Watching,
+    loss: LossConfig,
+    method: Method,
+    given: Given,
+    preset: str = "nst",
+    sweep: list[str] | None = None,
+    low_memory: bool = False,
     threads: int = 0,
 ) -> int:
     """Stylise one photo by optimising its pixels: Gatys' method, slow and good.
 
     Args:
         content: The photo.
-        style: The style picture.
-        output: File to write: the picture with the lowest loss, also after Ctrl-C.
-        size: Shrink the photo first, to a long side of at most this many pixels.
-        style_size: Short side of the style picture in pixels; its strokes come out as large as
-            they are then. By default the photo's.
-        iterations: Updates of the picture.
-        start: Where to start: content or noise.
-        content_weight: Weight of the content loss.
-        style_weight: Weight of the style loss; 1 is faint, 20 is strong.
-        tv_weight: Weight of the total variation.
-        backbone: Weights of the loss network; `nst backbone` lists them.
-        clip: Clip the pixels to [0, 1] after every update.
-        seed: Seed of the noise.
+        style: The style pictures.
+        output: File to write: the best picture, also after Ctrl-C; with --sweep, a sheet of all.
+        controls: Sizes, colours, regions, start.
+        watching: What to write while it goes.
+        loss: What is minimised.
+        method: How.
+        given: The options that were given.
+        preset: Recipe that sets what is not given here; `nst recipes` lists them.
+        sweep: NAME=A,B,... makes a picture for each value of a numeric option, and a sheet of
+            them; given for two options, for each pair of values.
+        low_memory: Evaluate VGG's layers again in place of keeping them: slower, and smaller.
         threads: CPU threads; 0 for one per core.
 
     Returns:
         0, or 130 after Ctrl-C, with the picture so far written.
     """
-    pillow_format(Path(output).suffix)
-    keep_freed_memory()
     if threads < 0:
         raise NstError(f"threads is {threads}: give 0 (one per core) or more.")
     if threads:
         torch.set_num_threads(threads)
-    photo = resize(load(content), size)
-    side = min(photo.size) if style_size is None else style_size
-    if min(photo.size) < 16 or side < 16:
-        raise NstError(
-            f"{content} has {photo.size[0]}×{photo.size[1]} pixels, the style {side}: the loss "
-            "network needs at least 16 each way."
-        )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    config = LossConfig(
-        content_weight=content_weight,
-        style_weight=style_weight,
-        tv_weight=tv_weight,
-        backbone=backbone,
-    )
-    loss = PerceptualLoss(config, dtype=torch.bfloat16 if bf16_pays(device) else torch.float32)
-    loss.to(device)
-    loss.set_style(to_tensor(resize_short_side(load(style).rgb, side)).to(device))
-    steps = run_optimiser(
+    keep_freed_memory()
+    if controls.similarity and "style_layers" in given:
+        raise NstError("both --similarity and --style-layers are given: give one of them.")
+    if controls.similarity:
+        weights = enumerate(_SIMILARITY[controls.similarity], start=1)
+        loss = replace(loss, style_layers={f"block{k}_conv1": weight for k, weight in weights})
+    task = Task(
+        content,
+        tuple(style),
+        Path(output),
+        controls,
         loss,
-        to_tensor(photo.rgb).to(device),
-        start=start,
-        iterations=iterations,
-        clip=clip,
-        seed=seed,
+        method,
+        watching,
+        low_memory,
+        own_backbone="backbone" in given,
     )
-    # Opened before the work: an output that cannot be written should fail now.
-    with atomic_write(output) as temporary:
-        best, finished = _watch(steps, iterations)
-        save(replace(photo, rgb=to_array(best.image)), temporary)
-    print(
-        f"nst: {output} after {best.iteration} iterations, {best.seconds:.1f} s: "
-        f"total {best.total:.4f}, content {best.content:.4f}, style {best.style:.4f}"
-    )
+    if sweep:
+        return _sweep(task, read_axes(sweep, [controls, loss, method]))
+    _check_files(task.outputs, task.inputs)
+    return 0 if paint(task)[1] else 130
+
+
+def _sweep(task: Task, axes: Sequence[Axis]) -> int:
+    """Paint every point of the axes, and the sheet of what there is, also after Ctrl-C."""
+    places = points(axes)
+    tasks = [_at(task, point) for point in places]
+    outputs = [path for variant in tasks for path in variant.outputs]
+    _check_files([task.output, *outputs], task.inputs)
+    cells: list[Image.Image] = []
+    finished = True
+    with atomic_write(task.output) as temporary:
+        for k, variant in enumerate(tasks, start=1):
+            try:
+                picture, finished = paint(variant, f"picture {k}/{len(tasks)}")
+            except KeyboardInterrupt:
+                if not cells:
+                    raise
+                finished = False
+                break
+            cells.append(on_white(picture.to_image()))
+            cells[-1].thumbnail((_CELL, _CELL), Image.Resampling.LANCZOS)
+            if not finished:
+                break
+        columns = len(axes[-1].values) if len(axes) > 1 else min(4, len(places))
+        labels = [label(point) for point in places[: len(cells)]]
+        pixels = [np.asarray(cell) for cell in cells]
+        save(contact_sheet(pixels, labels, columns=columns, cell=_CELL), temporary)
+    print(f"nst: {task.output}, a sheet of {len(cells)} pictures")
     return 0 if finished else 130
 
 
-def _watch(steps: Iterator[Step], iterations: int) -> tuple[Step, bool]:
-    """Show the progress; the step with the lowest total, and whether all were done."""
-    columns = (TextColumn("optimising"), BarColumn(), TextColumn("{task.description}"))
-    best = next(steps)
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=iterations)
-        try:
-            for step in steps:
-                best = min(best, step, key=lambda s: s.total)
-                progress.update(
-                    task,
-                    completed=step.iteration,
-                    description=f"{step.iteration}/{iterations} · total {step.total:.4f} · "
-                    f"content {step.content:.3f} · style {step.style:.4f}",
-                )
-        except KeyboardInterrupt:
-            return best, False
-    return best, True
+def _at(task: Task, point: Point) -> Task:
+    """The task of one point of a sweep, with files of its own."""
+
+    def own(name: str | None) -> str | None:
+        return None if name is None else str(beside(Path(name), point))
+
+    watching = task.watching
+    return replace(
+        task,
+        output=beside(task.output, point),
+        controls=placed(task.controls, point),
+        loss=placed(task.loss, point),
+        method=placed(task.method, point),
+        watching=replace(watching, animate=own(watching.animate), log=own(watching.log)),
+    )
+
+
+def _check_files(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    """Refuse files that would overwrite one another, or what is read."""
+    taken = {path.resolve(): "one of the inputs" for path in inputs}
+    for path in outputs:
+        if what := taken.get(path.resolve()):
+            raise NstError(f"{path} is {what}: choose another name.")
+        taken[path.resolve()] = "written twice"

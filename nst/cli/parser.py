@@ -39,7 +39,8 @@ def run(
 
     Args:
         function: Typed, with a Google docstring, which becomes the help. The fields of a parameter
-            that is a dataclass become options like any other.
+            that is a dataclass become options like any other; of one name, the first counts, and
+            fields after it keep their defaults.
         arguments: What follows the command.
         prog: How the command is called.
         presets: Gives the defaults of what the function's parameter `preset` names.
@@ -62,7 +63,8 @@ def run(
             given = _parser(function, prog).parse_args(arguments, defaults=False)
             values[name] = frozenset(given.as_dict())
         elif isinstance(hint, type) and is_dataclass(hint):
-            values[name] = hint(**{f.name: values.pop(f.name) for f in fields(hint)})
+            names = {f.name for f in fields(hint)} & values.keys()
+            values[name] = hint(**{key: values.pop(key) for key in names})
     return function(**values) or 0
 
 
@@ -102,7 +104,7 @@ def _parser(function: Callable[..., Any], prog: str) -> Parser:
     skip: set[str | int] = {name for name, hint in hints.items() if name in groups or hint is Given}
     parser.add_function_arguments(function, as_group=False, as_positional=True, skip=skip)
     for group in groups.values():
-        parser.add_class_arguments(group)
+        parser.add_class_arguments(group, skip={action.dest for action in parser._actions})
     return parser
 
 
@@ -123,7 +125,7 @@ class Parser(jsonargparse.ArgumentParser):
     def add_argument(self, *names: str, **kwargs: Any) -> Any:
         """Adds an argument; see `argparse`."""
         kind = kwargs.get("type") or getattr(kwargs.get("action"), "_typehint", None)
-        items = [get_args(hint)[0] for hint in _members(kind) if get_origin(hint) is list]
+        items = [get_args(hint)[0] for hint in members(kind) if get_origin(hint) is list]
         if not names[0].startswith("-"):
             kwargs["metavar"] = names[0].upper()
         else:
@@ -133,7 +135,7 @@ class Parser(jsonargparse.ArgumentParser):
                 del kwargs["type"]
                 # A preset may have it on.
                 kwargs["action"] = jsonargparse.ActionYesNo(no_prefix="no-")
-        if items and len(_members(kind)) == 1:
+        if items and len(members(kind)) == 1:
             kwargs |= {"type": items[0], "nargs": "+", "action": "extend"}
         return super().add_argument(*names, **kwargs)
 
@@ -192,8 +194,8 @@ class Parser(jsonargparse.ArgumentParser):
         return NstError(f"unknown option {option!r}: {hint}{self.prog} --help lists them.")
 
 
-def _members(hint: Any) -> tuple[Any, ...]:
-    """The types that a hint allows, None aside."""
+def members(hint: Any) -> tuple[Any, ...]:
+    """The types that a hint allows, None aside: of `list[int] | None`, `list[int]`."""
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     return tuple(kind for kind in kinds if kind is not NoneType)
 
@@ -203,7 +205,7 @@ def _as_lists(action: Any, word: str) -> list[str]:
 
     Names without numbers, as `relu1_1,relu2_1`, share the weight 1.
     """
-    origins = [get_origin(kind) for kind in _members(getattr(action, "_typehint", None))]
+    origins = [get_origin(kind) for kind in members(getattr(action, "_typehint", None))]
     parts = word.split(",")
     if action.nargs == "+" and action.type in (int, float):
         return parts
@@ -221,7 +223,7 @@ def _name(action: Any) -> str:
 
 
 def _wrong_value(action: Any, value: str) -> NstError:
-    kinds = _members(getattr(action, "_typehint", None) or action.type)
+    kinds = members(getattr(action, "_typehint", None) or action.type)
     if len(kinds) == 1 and get_origin(kinds[0]) is Literal:
         return unknown(f"value of {_name(action)}", value, map(str, get_args(kinds[0])))
     forms = {list: "several, as A,B,C", dict: "names with weights, as A=1,B=0.5"}

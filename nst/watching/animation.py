@@ -12,7 +12,7 @@ from PIL import Image
 
 from nst.errors import NstError, unknown
 from nst.files import atomic_write
-from nst.images import Picture
+from nst.images import Picture, on_white
 from nst.optimise import Step
 from nst.watching.watcher import Watcher
 
@@ -83,10 +83,7 @@ def animation(path: Path, iterations: int, draw: Callable[[Step], Picture]) -> I
 
 
 def _frame(picture: Picture) -> Image.Image:
-    image = picture.to_image()
-    if picture.alpha is not None:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image).convert("RGB")
+    image = on_white(picture.to_image())
     image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
     return image
 

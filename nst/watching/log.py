@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -75,14 +76,19 @@ def _plot(steps: Sequence[dict[str, float]], path: Path) -> None:
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
+    usual = []
     for term in _TERMS:
         values = [step[term] for step in steps]
-        if any(value > 0 for value in values):
+        if above := [value for value in values if value > 0]:
             axes.plot([step["iteration"] for step in steps], values, label=term)
+            usual.append(statistics.median(above))
     for step, after in itertools.pairwise(steps):
         if step["level"] != after["level"]:
             axes.axvline(after["iteration"], color="0.8", linewidth=1, zorder=0)
     axes.set(xlabel="iteration", ylabel="loss", yscale="log")
+    if usual:
+        # From the photo itself, the content term begins at next to nothing.
+        axes.set_ylim(bottom=min(usual) / 10)
+        axes.legend()
     axes.grid(axis="y", color="0.9")
-    axes.legend()
     figure.savefig(path, dpi=120)

@@ -1,0 +1,372 @@
+"""`nst optimise`: presets, sizes, colours, regions, starts, what it writes, and bad input."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from nst.cli import main, painting, scene  # noqa: E402
+from nst.cli.scene import Controls, read_scene  # noqa: E402
+from nst.colour import match_colours  # noqa: E402
+from nst.errors import NstError  # noqa: E402
+from nst.images import load  # noqa: E402
+from nst.losses import LossConfig  # noqa: E402
+from nst.optimise import Method, Step  # noqa: E402
+from nst.vgg import load_weights  # noqa: E402
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with a photo of 28 × 20 pixels, two styles and a mask for each."""
+    rng = np.random.default_rng(0)
+    for name, size in {"photo": (28, 20), "style": (20, 24), "other": (24, 30)}.items():
+        coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+        coarse.resize(size, Image.Resampling.BICUBIC).save(tmp_path / f"{name}.png")
+        mask = Image.new("RGB", size, "red")
+        mask.paste("blue", (0, 0, size[0] // 2, size[1]))
+        mask.save(tmp_path / f"{name}-mask.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def optimise(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]:
+    """Run the command on the photo and the style; what it prints, and says on stderr."""
+
+    def run(words: str, code: int = 0, output: str = "out.png") -> tuple[str, str]:
+        assert main(["optimise", "photo.png", "style.png", "-o", output, *words.split()]) == code
+        return capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def rendered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The loss, the subject, the method and the other arguments of every run."""
+    calls: list[Any] = []
+    real = painting.render
+
+    def noted(loss: Any, subject: Any, method: Any, **options: Any) -> Iterator[Step]:
+        calls.append((loss, subject, method, options))
+        return real(loss, subject, method, **options)
+
+    monkeypatch.setattr(painting, "render", noted)
+    return calls
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_default(optimise: Callable[..., tuple[str, str]], rendered: list[Any]) -> None:
+    out, err = optimise("--iterations 3")
+    assert load("out.png").size == (28, 20)
+    assert out.startswith("nst: out.png after 3 iterations, ")
+    assert "3/3" in err
+    loss, subject, method, options = rendered[0]
+    assert (loss.config, method) == (LossConfig(), Method(iterations=3))
+    assert subject.styles[0].image.shape[2:] == (24, 20)
+    assert options["start_picture"] is None
+    first = load("out.png").rgb
+    optimise("--iterations 0")
+    assert np.array_equal(load("out.png").rgb, load("photo.png").rgb)
+    assert not np.array_equal(load("out.png").rgb, first)
+
+
+def test_a_preset_and_options_over_it(
+    optimise: Callable[..., tuple[str, str]], rendered: list[Any]
+) -> None:
+    optimise("--preset zandian2022 --size 20x16 --iterations 2 --noise 0.1 --style_weight 7")
+    loss, subject, method, _ = rendered[0]
+    config = loss.config
+    assert load("out.png").size == (28, 20)  # it gives the photo's size back
+    assert subject.content.shape[2:] == subject.styles[0].image.shape[2:] == (16, 20)
+    assert (config.style_weight, config.content_weight, config.pixels) == (7.0, 10.0, "none")
+    assert (method.optimiser, method.iterations, method.noise) == ("adam", 2, 0.1)
+    assert method.start == "content+noise"
+    optimise("--preset zandian2022 --no-clip --no-restore-size --size 24 --iterations 0")
+    assert rendered[1][2].clip is False
+    assert load("out.png").size == (24, 17)
+
+
+def test_similarity_sets_the_style_layers(
+    optimise: Callable[..., tuple[str, str]], rendered: list[Any]
+) -> None:
+    optimise("--similarity content --iterations 0")
+    published = dict(zip("12345", (0.02, 0.08, 0.2, 0.3, 0.4), strict=True))
+    wanted = {f"block{k}_conv1": weight for k, weight in published.items()}
+    assert rendered[0][0].config.style_layers == wanted
+
+
+@pytest.mark.parametrize(
+    ("size", "got"),
+    [
+        (None, (200, 100)),
+        (50, (50, 25)),
+        (500, (200, 100)),
+        ("40x30", (40, 30)),
+        ("300×200", (300, 200)),
+        ("100^2", (141, 71)),
+        ("400^2", (200, 100)),
+    ],
+)
+def test_sizes_of_the_photo(here: Path, size: int | str | None, got: tuple[int, int]) -> None:
+    Image.new("RGBA", (200, 100)).save("long.png")
+    made = read_scene("long.png", ["style.png"], Controls(size=size))
+    assert made.photo.size == got
+    assert made.photo.alpha is not None
+    assert made.photo.alpha.shape == got[::-1]
+
+
+@pytest.mark.parametrize(
+    ("size", "got"),
+    [(None, (100, 120)), (20, (20, 24)), ("content", (200, 100)), ("area", (129, 155))],
+)
+def test_sizes_of_the_style(here: Path, size: int | str | None, got: tuple[int, int]) -> None:
+    Image.new("RGB", (200, 100)).save("long.png")
+    (style,) = read_scene("long.png", ["style.png"], Controls(style_size=size)).subject.styles
+    assert tuple(style.image.shape[:1:-1]) == got
+
+
+def test_styles_have_weights(rendered: list[Any], here: Path) -> None:
+    words = ["optimise", "photo.png", "style.png", "other.png", "-o", "out.png"]
+    assert main([*words, "--iterations", "1", "--style-weights", "1", "3"]) == 0
+    assert [style.weight for style in rendered[0][1].styles] == [1.0, 3.0]
+    assert main([*words, "--iterations", "1"]) == 0
+    assert [style.weight for style in rendered[1][1].styles] == [1.0, 1.0]
+
+
+def test_colours_are_matched_or_only_brightness_is_taken(here: Path) -> None:
+    photo, style = load("photo.png").rgb, load("style.png").rgb
+    matched = read_scene("photo.png", ["style.png"], Controls(keep_colour="match", style_size=20))
+    expected = match_colours(style, photo)
+    got = matched.subject.styles[0].image[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(got * 255, expected, atol=0.5)
+    grey = read_scene("photo.png", ["style.png"], Controls(keep_colour="luminance"))
+    for image in (grey.subject.content, grey.subject.styles[0].image):
+        assert torch.equal(image[:, 0], image[:, 1])
+    step = Step(1, 1, 0, 0, 0, 0, 0, 0, grey.subject.content)
+    # The photo's own brightness with its own chroma is the photo.
+    np.testing.assert_allclose(grey.draw(step).rgb.astype(int), photo, atol=1)
+
+
+def test_masks(optimise: Callable[..., tuple[str, str]], rendered: list[Any]) -> None:
+    optimise("--content-mask photo-mask.png --style-mask style-mask.png --iterations 1")
+    subject = rendered[0][1]
+    assert subject.masks.shape == (2, 20, 28)
+    assert subject.styles[0].masks.shape == (2, 24, 20)
+    assert subject.masks.sum(0).eq(1).all()
+
+
+def test_starts(
+    optimise: Callable[..., tuple[str, str]],
+    rendered: list[Any],
+    make_model: Callable[..., Path],
+    here: Path,
+) -> None:
+    optimise("--start other.png --iterations 0")
+    assert rendered[0][3]["start_picture"].shape == (1, 3, 30, 24)
+    optimise("--start noise --seed 4 --iterations 0")
+    assert (rendered[1][2].start, rendered[1][2].seed) == ("noise", 4)
+    # This network inverts colours.
+    model = make_model("own.onnx", style_image_sha256=scene.sha256_of("style.png"))
+    optimise(f"--start network --start-model {model} --iterations 0")
+    np.testing.assert_allclose(load("out.png").rgb, 255 - load("photo.png").rgb.astype(int), atol=1)
+
+
+def test_the_start_of_the_network_that_learnt_this_style(
+    optimise: Callable[..., tuple[str, str]],
+    make_model: Callable[..., Path],
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_model("styles/own.onnx", style_image_sha256=scene.sha256_of("style.png"))
+    monkeypatch.setattr(scene.shipped, "FOLDER", here / "styles")
+    optimise("--start network --iterations 0")
+    np.testing.assert_allclose(load("out.png").rgb, 255 - load("photo.png").rgb.astype(int), atol=1)
+    (here / "style.png").write_bytes((here / "other.png").read_bytes())
+    _, err = optimise("--start network --iterations 0", code=2)
+    assert "give --start-model FILE or --start-style NAME" in err
+
+
+def test_low_memory(
+    optimise: Callable[..., tuple[str, str]], rendered: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(painting, "check_memory", lambda *_, low_memory: asked.append(low_memory))
+    optimise("--iterations 0")
+    optimise("--iterations 0 --low-memory")
+    assert asked == [call[0].vgg.low_memory for call in rendered] == [False, True]
+
+
+def test_photographic(optimise: Callable[..., tuple[str, str]]) -> None:
+    out, err = optimise("--preset luan2017 --iterations 2 --style-size 20")
+    assert "no masks are given: the photo takes after the style as one region" in err
+    assert "after 4 iterations" in out  # of two stages
+    assert "affine" in out
+    masks = "--content-mask photo-mask.png --style-mask style-mask.png"
+    _, err = optimise(f"--preset luan2017 --iterations 1 {masks}")
+    assert "no masks" not in err
+
+
+def test_a_backbone_that_cannot_be_had(
+    optimise: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, here: Path
+) -> None:
+    asked = []
+
+    def offline(backbone: str, pixels: str | None) -> Any:
+        asked.append(backbone)
+        if backbone == "vgg19-torchvision":
+            raise NstError("it could not be downloaded: connect.")
+        return load_weights(backbone, pixels)
+
+    monkeypatch.setattr(painting, "load_weights", offline)
+    painting._weights.cache_clear()
+    words = "--preset zhang2020-v2 --size 20x20 --iterations 0"
+    _, err = optimise(words)
+    assert "'vgg19-torchvision' cannot be had here: the original VGG-19 takes its place" in err
+    assert asked == ["vgg19-torchvision", "vgg19"]
+    before = files(here)
+    _, err = optimise(f"{words} --backbone vgg19-torchvision", code=2)
+    assert err == "nst: error: it could not be downloaded: connect.\n"
+    assert files(here) == before
+
+
+def test_alpha_and_orientation_survive(
+    optimise: Callable[..., tuple[str, str]], here: Path
+) -> None:
+    image = Image.open("photo.png").convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    exif = Image.Exif()
+    exif[274] = 6
+    image.save("photo.png", exif=exif)
+    optimise("--iterations 1 --size 25")
+    made = load("out.png")
+    assert made.size == (18, 25)
+    assert made.alpha is not None
+    assert np.ptp(made.alpha) > 100
+    assert not Image.open("out.png").getexif()
+
+
+def test_everything_that_can_be_watched(
+    optimise: Callable[..., tuple[str, str]], here: Path
+) -> None:
+    before = files(here)
+    words = "--iterations 4 --save-every 2 --animate out.gif --log losses.csv"
+    optimise(words, output="out.jpg")
+    made = {"out.jpg", "out-0002.jpg", "out-0004.jpg", "out.gif", "losses.csv", "losses.png"}
+    assert files(here) - before == made
+    with Path("losses.csv").open(newline="") as file:
+        assert [row["iteration"] for row in csv.DictReader(file)] == list("01234")
+    with Image.open("out.gif") as image:
+        assert image.n_frames == 5  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have Ctrl-C come before a step, counted over all pictures."""
+
+    def at(number: int) -> None:
+        real, count = painting.render, iter(range(10**6))
+
+        def interrupted(*arguments: Any, **options: Any) -> Iterator[Step]:
+            for step in real(*arguments, **options):
+                if next(count) == number:
+                    raise KeyboardInterrupt
+                yield step
+
+        monkeypatch.setattr(painting, "render", interrupted)
+
+    return at
+
+
+def test_ctrl_c_keeps_the_picture_so_far(
+    optimise: Callable[..., tuple[str, str]], here: Path, interrupt: Callable[[int], None]
+) -> None:
+    interrupt(3)
+    out, _ = optimise("--iterations 9 --animate out.webp --log losses.csv", code=130)
+    assert "after 2 iterations" in out
+    assert load("out.png").size == (28, 20)
+    assert load("losses.png").size[0] > 100
+    with Image.open("out.webp") as image:
+        assert image.size == (28, 20)
+
+
+def test_ctrl_c_before_the_first_picture_leaves_nothing(
+    optimise: Callable[..., tuple[str, str]], here: Path, interrupt: Callable[[int], None]
+) -> None:
+    before = files(here)
+    interrupt(0)
+    _, err = optimise("--animate out.gif", code=130)
+    assert err.endswith("nst: interrupted\n")
+    assert files(here) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--preset zandian202", "did you mean 'zandian2022'?"),
+        ("--style-wieght 3", "did you mean '--style-weight'?"),
+        ("--iterations abc", "--iterations is 'abc': give a value of type int"),
+        ("--iterations -1", "-1 iterations"),
+        ("--style-weight -2", "style_weight is -2"),
+        ("--style-layers relu1_1,relu9_9", "relu9_9"),
+        ("--similarity style --style-layers relu1_1=1", "give one of them"),
+        ("--start nosie", "did you mean 'noise'?"),
+        ("--start none.png", "cannot read none.png"),
+        ("--start-style nihgt", "unknown style 'nihgt'"),
+        ("--start-style a --start-model b", "give one of them"),
+        ("--optimiser lbgfs", "did you mean 'lbfgs'?"),
+        ("--backbone vgg91", "did you mean 'vgg19'"),
+        ("--size 8", "photo.png comes to 8×6 pixels"),
+        ("--size 0", "1×1 pixels"),
+        ("--size large", "size is 'large': give a long side as 512"),
+        ("--size 99999x99999", "178956970 in all are the most"),
+        ("--style-size 4", "style.png comes to 4×5 pixels"),
+        ("--style-size -4", "style.png comes to -4"),
+        ("--style-size big", "'content' or 'area'"),
+        ("--style-weights 1 2", "2 style weights for 1 styles"),
+        ("--keep-colour mach", "did you mean 'match'?"),
+        ("--content-mask photo-mask.png", "--content-mask without --style-mask"),
+        ("--style-mask style-mask.png", "--style-mask without --content-mask"),
+        ("--content-mask photo-mask.png --style-mask a.png", "cannot read a.png"),
+        ("--content-mask photo.png --style-mask style-mask.png", "the content mask has"),
+        ("--output out.xyz", "xyz"),
+        ("--output none/out.png", "none"),
+        ("--output photo.png", "photo.png is one of the inputs"),
+        ("--animate out.mp5", "did you mean '.mp4'?"),
+        ("--animate out.png", "out.png is written twice"),
+        ("--log losses.txt", "ends in .csv"),
+        ("--log out.csv", "out.png is written twice"),
+        ("--save-every -1", "every -1 iterations"),
+        ("--threads -1", "threads is -1"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_file(
+    optimise: Callable[..., tuple[str, str]], here: Path, words: str, says: str
+) -> None:
+    before = files(here)
+    out, err = optimise(f"--iterations 1 {words}", code=2)
+    assert out == ""
+    assert err.startswith("nst: error: ")
+    assert err.count("\n") == 1
+    assert says in err
+    assert files(here) == before
+
+
+def test_a_size_that_does_not_fit_is_refused_before_the_start(
+    optimise: Callable[..., tuple[str, str]], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(here)
+    monkeypatch.setattr("nst.optimise.memory.available_memory", lambda: 200_000)
+    _, err = optimise("--iterations 1", code=2)
+    assert "give --size" in err
+    assert files(here) == before
