@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from nst import recipes as module
 from nst.cli import main
+from nst.cli.scene import Controls
 from nst.errors import NstError
 from nst.losses import LossConfig
 from nst.optimise import Method
@@ -19,13 +23,8 @@ from nst.vgg import SOURCES, canonical
 
 LOSS = {field.name for field in fields(LossConfig)}
 METHOD = {field.name for field in fields(Method)}
-# Options of `nst optimise` that presets may set beside those, with the command's defaults.
-OTHERS: dict[str, Any] = {
-    "size": None,
-    "style_size": None,
-    "keep_colour": "none",
-    "restore_size": False,
-}
+# Options of `nst optimise` beside those, with the command's defaults.
+CONTROLS = asdict(Controls())
 
 LBFGS, SCIPY, ADAM = "lbfgs", "scipy", "adam"
 SQUARE = {"size": "400x400", "style_size": "content"}
@@ -107,7 +106,7 @@ def resolved(recipe: Recipe) -> dict[str, Any]:
     settings = recipe.settings
     loss = LossConfig(**{k: v for k, v in settings.items() if k in LOSS})
     method = Method(**{k: v for k, v in settings.items() if k in METHOD})
-    return OTHERS | settings | asdict(loss) | asdict(method)
+    return CONTROLS | settings | asdict(loss) | asdict(method)
 
 
 def test_every_preset_has_its_facts() -> None:
@@ -124,8 +123,8 @@ def test_preset_has_the_facts_of_its_recipe(name: str) -> None:
 
 @pytest.mark.parametrize("recipe", recipes().values(), ids=lambda r: r.name)
 def test_preset_fits_the_code(recipe: Recipe) -> None:
-    assert recipe.settings.keys() <= LOSS | METHOD | OTHERS.keys()
-    standard = asdict(LossConfig()) | asdict(Method()) | OTHERS
+    assert recipe.settings.keys() <= LOSS | METHOD | CONTROLS.keys()
+    standard = CONTROLS | asdict(LossConfig()) | asdict(Method())
     for key, value in resolved(recipe).items():
         # YAML reads 1e6 as text, and a weight written as 1 would not be the float it stands for.
         model = standard[key]
@@ -138,13 +137,30 @@ def test_preset_fits_the_code(recipe: Recipe) -> None:
     assert recipe.settings["backbone"] in SOURCES
 
 
+def commands(recipe: Recipe) -> list[list[str]]:
+    """The command lines in the comment that a preset opens with."""
+    text = recipe.path.read_text(encoding="utf-8").replace("\\\n#", "")
+    return [shlex.split(line) for line in re.findall(r"^#   nst (.+)$", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("recipe", recipes().values(), ids=lambda r: r.name)
+def test_the_commands_of_a_preset_run(recipe: Recipe, capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands(recipe)
+    for words in commands(recipe):
+        with pytest.raises(SystemExit) as ended:
+            main([*words, "--print-config"])
+        assert ended.value.code == 0
+        found = yaml.safe_load(capsys.readouterr().out)
+        assert found["preset"] == recipe.name
+        assert {key: found[key] for key in recipe.settings} == recipe.settings
+
+
 @pytest.mark.parametrize("recipe", recipes().values(), ids=lambda r: r.name)
 def test_preset_opens_with_what_it_is(recipe: Recipe) -> None:
     text = recipe.path.read_text(encoding="utf-8")
     head = text[: text.index("\ncontent_weight:")]
     assert all(line.startswith("#") for line in head.splitlines())
-    command = "nst optimise" if recipe.name == "nst" else f"--preset {recipe.name}"
-    for fact in (command, "Source:", "Hardware: ", "Time", "expect: "):
+    for fact in ("Source:", "Hardware: ", "Time", "expect: "):
         assert fact in head
     assert recipe.name == "nst" or "Departures: " in head
     assert 0 < len(recipe.summary) <= 80
