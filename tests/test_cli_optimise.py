@@ -292,7 +292,8 @@ def test_ctrl_c_keeps_the_picture_so_far(
     optimise: Callable[..., tuple[str, str]], here: Path, interrupt: Callable[[int], None]
 ) -> None:
     interrupt(3)
-    out, _ = optimise("--iterations 9 --animate out.webp --log losses.csv", code=130)
+    out, err = optimise("--iterations 9 --animate out.webp --log losses.csv", code=130)
+    assert err.endswith("nst: interrupted: this is the best picture so far\n")
     assert "after 2 iterations" in out
     assert load("out.png").size == (28, 20)
     assert load("losses.png").size[0] > 100
@@ -320,6 +321,7 @@ def test_ctrl_c_before_the_first_picture_leaves_nothing(
         ("--style-weight -2", "style_weight is -2"),
         ("--style-layers relu1_1,relu9_9", "relu9_9"),
         ("--similarity style --style-layers relu1_1=1", "give one of them"),
+        ("--start noise --start-style night", "--start noise takes no network"),
         ("--start nosie", "did you mean 'noise'?"),
         ("--start none.png", "cannot read none.png"),
         ("--start-style nihgt", "unknown style 'nihgt'"),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from nst.errors import NstError
-from nst.images import FORMATS, Picture, encode, is_picture_path, load, resize, save
+from nst.images import FORMATS, Picture, encode, is_picture_path, load, resize, save, stretch
 
 
 def photo(width: int = 40, height: int = 30) -> NDArray[np.uint8]:
@@ -387,6 +387,18 @@ def test_resize_bounds_the_long_side(width: int, height: int, max_size: int) -> 
     assert result.alpha.shape == result.rgb.shape[:2]
     with pytest.raises(NstError, match="maximal size"):
         resize(result, 0)
+
+
+def test_stretch_gives_exactly_the_size_with_the_alpha() -> None:
+    half = np.zeros((10, 20), np.uint8)
+    half[:, 10:] = 255
+    picture = Picture(np.dstack([half] * 3), half, tagged=True)
+    result = stretch(picture, (8, 30))
+    assert result.rgb.shape == (30, 8, 3)
+    assert result.alpha is not None
+    assert result.alpha[:, :3].max() < 30 < 220 < result.alpha[:, -3:].min()
+    assert result.tagged
+    assert stretch(picture, (20, 10)) is picture
 
 
 def test_picture_paths() -> None:

@@ -35,10 +35,12 @@ class Method:
     Attributes:
         iterations: Of one level, or of each.
         similarity: To what.
+        size: Another one than that of `paint`.
     """
 
     iterations: list[int] | int = 300
     similarity: Literal["content", "style"] | None = None
+    size: str = "own"
 
 
 CALLS: list[dict[str, Any]] = []
@@ -93,6 +95,12 @@ def test_fields_of_dataclasses_are_plain_options() -> None:
     assert got["loss"] == Loss(style_weight=3.0)
     assert got["method"] == Method(7, "style")
     assert (got["content"], got["style"], got["output"]) == ("p.jpg", ["s.jpg"], "o.jpg")
+
+
+def test_of_one_name_the_first_option_counts() -> None:
+    got = call("p s -o o --size 40")
+    assert got["size"] == 40
+    assert got["method"].size == "own"
 
 
 def test_both_spellings() -> None:

@@ -80,6 +80,8 @@ def optimise(
     keep_freed_memory()
     if controls.similarity and "style_layers" in given:
         raise NstError("both --similarity and --style-layers are given: give one of them.")
+    if given & {"start_model", "start_style"} and "start" in given and controls.start != "network":
+        raise NstError(f"--start {controls.start} takes no network: give --start network, or none.")
     if controls.similarity:
         weights = enumerate(_SIMILARITY[controls.similarity], start=1)
         loss = replace(loss, style_layers={f"block{k}_conv1": weight for k, weight in weights})

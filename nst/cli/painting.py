@@ -128,6 +128,8 @@ def paint(task: Task, title: str = "optimising") -> tuple[Picture, bool]:
         f"nst: {task.output} after {best.iteration} iterations, {best.seconds:.1f} s: "
         f"{watch.losses(best)}"
     )
+    if not finished:
+        _note("interrupted: this is the best picture so far")
     return picture, finished
 
 

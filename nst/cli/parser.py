@@ -63,7 +63,7 @@ def run(
             given = _parser(function, prog).parse_args(arguments, defaults=False)
             values[name] = frozenset(given.as_dict())
         elif isinstance(hint, type) and is_dataclass(hint):
-            names = {f.name for f in fields(hint)} & values.keys()
+            names = {f.name for f in fields(hint)} & (values.keys() - hints.keys())
             values[name] = hint(**{key: values.pop(key) for key in names})
     return function(**values) or 0
 
@@ -156,8 +156,10 @@ class Parser(jsonargparse.ArgumentParser):
         if key := re.search(r"(?:Option|Key) '([^']+)' is not (?:accepted|expected)", message):
             raise unknown("option", key[1], [action.dest for action in self._actions])
         text = " ".join(message.split())
-        if key := re.fullmatch("the following arguments are required: (.*)", text):
-            names = [_name(a) for a in self._actions if a.dest in key[1].split(", ")]
+        required = r"the following arguments are required: |Option (?='\w+' is required)"
+        if key := re.match(required, text):
+            missing = re.findall(r"\w+", text[key.end() :].partition("' is")[0])
+            names = [_name(a) for a in self._actions if a.dest in missing]
             raise NstError(f"{' and '.join(names)} missing: {self.prog} --help shows the usage.")
         if key := re.fullmatch(r"argument (?:-\w/)?([^:]*): (.*)", text):
             action = self._option_string_actions.get(key[1])
