@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from nst.errors import NstError  # noqa: E402
 from nst.images import load  # noqa: E402
 from nst.losses import LossConfig  # noqa: E402
 from nst.optimise import Method, Step  # noqa: E402
-from nst.vgg import load_weights  # noqa: E402
 
 
 @pytest.fixture
@@ -220,20 +220,15 @@ def test_photographic(optimise: Callable[..., tuple[str, str]]) -> None:
 def test_a_backbone_that_cannot_be_had(
     optimise: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, here: Path
 ) -> None:
-    asked = []
-
     def offline(backbone: str, pixels: str | None) -> Any:
-        asked.append(backbone)
-        if backbone == "vgg19-torchvision":
-            raise NstError("it could not be downloaded: connect.")
-        return load_weights(backbone, pixels)
+        assert backbone == "vgg19-torchvision"
+        raise NstError("it could not be downloaded: connect.")
 
     monkeypatch.setattr(painting, "load_weights", offline)
     painting._weights.cache_clear()
     words = "--preset zhang2020-v2 --size 20x20 --iterations 0"
     _, err = optimise(words)
     assert "'vgg19-torchvision' cannot be had here: the original VGG-19 takes its place" in err
-    assert asked == ["vgg19-torchvision", "vgg19"]
     before = files(here)
     _, err = optimise(f"{words} --backbone vgg19-torchvision", code=2)
     assert err == "nst: error: it could not be downloaded: connect.\n"
@@ -268,6 +263,16 @@ def test_everything_that_can_be_watched(
         assert [row["iteration"] for row in csv.DictReader(file)] == list("01234")
     with Image.open("out.gif") as image:
         assert image.n_frames == 5  # type: ignore[attr-defined]
+
+
+def test_a_plot_without_matplotlib(
+    optimise: Callable[..., tuple[str, str]], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(here)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    _, err = optimise("--iterations 1 --log losses.csv", code=2)
+    assert "needs matplotlib: install it with pip install 'nst[optimise]'" in err
+    assert files(here) == before
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def loss_log(path: Path) -> Iterator[Watcher]:
         ModuleNotFoundError: matplotlib is not installed.
     """
     # Here, for it to be missed before the work.
-    import matplotlib.figure  # noqa: F401
+    import matplotlib  # noqa: F401
 
     with atomic_write(plot_path(path)) as plot, contextlib.ExitStack() as opened:
         try:
