@@ -25,6 +25,7 @@ from nst.optimise.pyramid import levels
 from nst.optimise.start import STARTS
 from nst.tensors import bf16_pays
 from nst.vgg import DEFAULT_BACKBONE, Weights, load_weights
+from nst.vgg.stand_in import stand_in
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def _weights(backbone: str, pixels: str | None, required: bool) -> Weights:
         if required or backbone == DEFAULT_BACKBONE:
             raise
         _note(f"backbone {backbone!r} cannot be had here: the original VGG-19 takes its place")
-        return load_weights(DEFAULT_BACKBONE, pixels)
+        return stand_in(backbone, pixels)
 
 
 def _engine(
