@@ -55,7 +55,10 @@ def narrow_vgg(architecture: str) -> list[tuple[Tensor, Tensor]]:
 class Network:
     """VGG by the names of the papers, of Keras and of torchvision's indices."""
 
-    def __init__(self, architecture: str, *, bgr: bool, average: bool = False) -> None:
+    def __init__(
+        self, architecture: str, *, bgr: bool, average: bool = False, replicate: bool = False
+    ) -> None:
+        self.replicate = replicate
         self.blocks = BLOCKS[architecture]
         self.convolutions = [(w.double(), b.double()) for w, b in narrow_vgg(architecture)]
         self.bgr, self.average = bgr, average
@@ -67,7 +70,10 @@ class Network:
         for block, count in enumerate(self.blocks, start=1):
             for number in range(1, count + 1):
                 weight, bias = self.convolutions[k]
-                x = F.conv2d(x, weight, bias, padding=1)
+                if self.replicate and k == 0:
+                    x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
+                else:
+                    x = F.conv2d(x, weight, bias, padding=1)
                 found[f"conv{block}_{number}"] = found[index] = x[0]
                 x = x.relu()
                 found[f"relu{block}_{number}"] = found[index + 1] = x[0]
@@ -227,7 +233,7 @@ def zhang2020_v2(alpha: float, beta: float) -> Formula:
 
 
 def nst(x: Tensor, p: Tensor, a: Tensor) -> Terms:
-    vgg = Network("vgg19", bgr=True)
+    vgg = Network("vgg19", bgr=True, replicate=True)
     f, p_, a_ = vgg(caffe(x)), vgg(caffe(p)), vgg(caffe(a))
     content = square(f["relu3_1"], p_["relu3_1"]) / (p_["relu3_1"] ** 2).sum()
     style = ZERO

@@ -245,3 +245,15 @@ def test_low_memory_changes_nothing_but_what_is_kept(small_weights: Weights, poo
         (gradients[low],) = torch.autograd.grad(total, x)
     assert kept[True] < kept[False]
     torch.testing.assert_close(gradients[True], gradients[False])
+
+
+def test_a_replicated_border_shows_the_first_convolution_no_frame(small_weights: Weights) -> None:
+    """A flat picture then looks the same everywhere, which within a frame it does not."""
+    flat = torch.full((1, 3, 12, 10), 0.3)
+    framed = Vgg(small_weights, ["conv1_1"])(flat, ["conv1_1"])["conv1_1"]
+    free = Vgg(small_weights, ["conv1_1"], border="replicate")(flat, ["conv1_1"])["conv1_1"]
+    assert framed.flatten(2).std(2).max() > 0.1
+    assert free.flatten(2).std(2).max() < 1e-5
+    torch.testing.assert_close(free[..., 1:-1, 1:-1], framed[..., 1:-1, 1:-1])
+    with pytest.raises(NstError, match="did you mean 'zeros'"):
+        Vgg(small_weights, ["conv1_1"], border="zero")

@@ -14,7 +14,7 @@ from nst.errors import NstError, unknown
 from nst.losses import functional as L
 from nst.losses import regions
 from nst.losses.affine import affine_loss
-from nst.vgg import DEFAULT_BACKBONE, PIXELS, POOLING, Vgg, Weights, load_weights
+from nst.vgg import BORDERS, DEFAULT_BACKBONE, PIXELS, POOLING, Vgg, Weights, load_weights
 
 if TYPE_CHECKING:
     from scipy.sparse import sparray
@@ -41,6 +41,8 @@ class LossConfig:
         tv_convention: A name in `functional.TOTAL_VARIATIONS`.
         tv_range: Largest pixel value of the total variation's formula, 1 or 255.
         pooling: "max" or "average".
+        border: What VGG sees around the picture: "zeros" as trained, or "replicate", the
+            outermost pixels again, against rims in optimised pictures.
         backbone: A source of `nst backbone` or a weights file.
         pixels: Preparation of the pixels if not the backbone's own, a name in `nst.vgg.PIXELS`.
         guidance: How masks guide the style, a name in `regions.DIVISORS`.
@@ -59,6 +61,7 @@ class LossConfig:
     tv_convention: str = L.RELATIVE
     tv_range: float = 1.0
     pooling: str = "max"
+    border: str = "replicate"
     backbone: str = DEFAULT_BACKBONE
     pixels: str | None = None
     guidance: str = "gatys2017"
@@ -75,6 +78,7 @@ class LossConfig:
             "style convention": (self.style_convention, L.STYLE_CONVENTIONS),
             "total variation": (self.tv_convention, tuple(L.TOTAL_VARIATIONS)),
             "pooling": (self.pooling, POOLING),
+            "border": (self.border, BORDERS),
             "preparation of pixels": (self.pixels or "none", tuple(PIXELS)),
             "guidance": (self.guidance, tuple(regions.DIVISORS)),
         }
@@ -156,7 +160,12 @@ class PerceptualLoss(nn.Module):
         self.weights = weights or load_weights(config.backbone, config.pixels)
         layers = [*config.content_layers, *config.style_layers]
         self.vgg = Vgg(
-            self.weights, layers, pooling=config.pooling, dtype=dtype, low_memory=low_memory
+            self.weights,
+            layers,
+            pooling=config.pooling,
+            border=config.border,
+            dtype=dtype,
+            low_memory=low_memory,
         )
         self._styles: list[_StyleTarget] = []
         self._masks: Tensor | None = None

@@ -15,6 +15,7 @@ from nst.vgg.layers import canonical, deepest, layer_names
 from nst.vgg.sources import PIXELS, Weights
 
 POOLING = ("max", "average")
+BORDERS = ("zeros", "replicate")
 
 
 class Vgg(nn.Module):
@@ -33,6 +34,7 @@ class Vgg(nn.Module):
         layers: Iterable[str],
         *,
         pooling: str = "max",
+        border: str = "zeros",
         dtype: torch.dtype = torch.float32,
         low_memory: bool = False,
     ) -> None:
@@ -42,18 +44,24 @@ class Vgg(nn.Module):
             weights: From `nst.vgg.load_weights`.
             layers: Layers that `forward` may be asked for, in any naming scheme.
             pooling: "max" as trained, or "average" (Gatys et al. 2016: slightly more appealing).
+            border: What the first convolution sees around the picture: "zeros" as trained, a grey
+                frame, or "replicate", the picture's own outermost pixels. Optimised pictures
+                answer a frame with a rim.
             dtype: Type of the convolutions; bfloat16 is about twice as fast where supported.
             low_memory: For the gradient, keep only what lies between the blocks and evaluate the
                 rest again.
 
         Raises:
-            NstError: Unknown layer or pooling, or no layer.
+            NstError: Unknown layer, pooling or border, or no layer.
         """
         super().__init__()
         if pooling not in POOLING:
             raise unknown("pooling", pooling, POOLING)
+        if border not in BORDERS:
+            raise unknown("border", border, BORDERS)
         self.architecture = weights.architecture
         self.pooling = pooling
+        self.border = border
         self.low_memory = low_memory
         self.dtype = dtype
         order = layer_names(self.architecture)
@@ -132,6 +140,8 @@ class Vgg(nn.Module):
                     self._transformed[name] = winograd.both_ways(weight)
                 y: Tensor = winograd.FrozenConv3x3.apply(x, *self._transformed[name], bias)
                 return y
+            if name == self.layers[0] and self.border == "replicate":
+                return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
             return F.conv2d(x, weight, bias, padding=1)
         if name.startswith("relu"):
             return F.relu(x, inplace=inplace)
