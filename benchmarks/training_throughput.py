@@ -26,11 +26,12 @@ from torch import Tensor, nn
 BATCH, SIZE = 4, 256
 ROOT = Path(__file__).parent.parent
 PHOTOS, STYLE = ROOT / "examples" / "photos", ROOT / "nst" / "styles" / "starry-night.jpg"
+CAFFE_MEANS = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
 class PlainVgg(nn.Module):
-    """VGG-19 to relu4_1 as modules in a row."""
+    """VGG-19 to relu4_1 as modules in a row, with the default loss's first border."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +43,8 @@ class PlainVgg(nn.Module):
         for name in self.names:
             if name.startswith("conv"):
                 weight, bias = next(convolutions)
-                conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
+                mode = "zeros" if modules else "replicate"
+                conv = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, padding_mode=mode)
                 conv.weight.data, conv.bias.data = weight, bias
                 modules.append(conv)
             else:
@@ -50,7 +52,7 @@ class PlainVgg(nn.Module):
         self.layers = nn.ModuleList(modules).requires_grad_(False)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        x, found = x * 255 - 120, {}
+        x, found = x.flip(1) * 255 - CAFFE_MEANS, {}
         for name, layer in zip(self.names, self.layers, strict=True):
             x = layer(x)
             if name in STYLE_LAYERS:

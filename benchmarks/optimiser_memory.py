@@ -1,0 +1,45 @@
+"""Peak memory of `nst optimise`, against its estimate.
+
+    python benchmarks/optimiser_memory.py PHOTO STYLE --size 1024 [--low-memory]
+
+The peak is the process's own, Python and torch included, after enough iterations to fill the
+history of L-BFGS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+from pathlib import Path
+
+from nst.cli.scene import Controls, read_scene
+from nst.losses import LossConfig, PerceptualLoss
+from nst.optimise import Method, render
+from nst.optimise.memory import check_memory
+from nst.tensors import keep_freed_memory
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("style", type=Path)
+    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--low-memory", action="store_true")
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    scene = read_scene(str(arguments.photo), [str(arguments.style)], Controls(size=arguments.size))
+    height, width = scene.subject.content.shape[2:]
+    method = Method(iterations=[2, 2, Method().history + 2])
+    loss = PerceptualLoss(LossConfig(), low_memory=arguments.low_memory)
+    estimate = check_memory(loss, (height, width), method, low_memory=arguments.low_memory)
+    for step in render(loss, scene.subject, method):
+        seconds = step.seconds
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(
+        f"{width}×{height}: peak {peak / 1e9:.2f} GB, estimate {estimate / 1e9:.2f} GB for the "
+        f"optimisation alone, {seconds:.0f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""How soon does `nst optimise` reach what plain L-BFGS from noise reaches after 500 iterations?
+
+    python benchmarks/optimiser_vs_lbfgs.py PHOTO STYLE ... -o results.json
+
+Both minimise the default loss with the same weights, photo and style at the same size. The plain
+way is the public manner: one size, uniform noise, torch's L-BFGS, everything in fp32 and
+contiguous, VGG as modules in a row, the photo's features once. Ours is the default preset, whole.
+Each runs in a process of its own, one after the other, because the allocator's setting is the
+process's. A plain run is kept in the results file, and used again for the same pictures; its time
+is then of that earlier run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from training_throughput import PlainVgg, plain_gram
+
+from nst.cli.scene import Controls, read_scene
+from nst.files import atomic_write, sha256_of
+from nst.losses import LossConfig, PerceptualLoss
+from nst.optimise import Method, render
+from nst.tensors import keep_freed_memory
+
+
+def plain(photo: Tensor, style: Tensor, iterations: int) -> list[tuple[float, float]]:
+    """Seconds and total of each iteration of the plain way."""
+    reference = PerceptualLoss(LossConfig())
+    reference.set_style(style)
+    vgg = PlainVgg()
+    target = vgg(photo)["relu3_1"]
+    grams = {name: plain_gram(f) for name, f in vgg(style).items()}
+    image = torch.rand(photo.shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    optimiser = torch.optim.LBFGS(
+        [image], lr=1.0, max_iter=iterations, history_size=20, tolerance_grad=0, tolerance_change=0
+    )
+    found: list[tuple[float, float]] = []
+    began = time.perf_counter()
+
+    def closure() -> Tensor:
+        optimiser.zero_grad()
+        features = vgg(image)
+        total = F.mse_loss(features["relu3_1"], target) / target.square().mean()
+        for name, gram in grams.items():
+            relative = (plain_gram(features[name]) - gram).square().sum() / gram.square().sum()
+            total = total + 5 / 4 * relative
+        total = 1000 * total
+        total.backward()
+        found.append((time.perf_counter() - began, total.item() / 1000))
+        return total
+
+    with torch.no_grad():
+        expected = reference(image, reference.content_targets(photo)).total.item()
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    assert abs(found[0][1] / expected - 1) < 1e-3, "the two losses are not the same"
+    return found
+
+
+def ours(scene: Any) -> list[tuple[float, float]]:
+    """Seconds and total of each iteration of the default preset at its full size."""
+    keep_freed_memory()
+    began = time.perf_counter()
+    loss = PerceptualLoss(LossConfig())
+    return [
+        (time.perf_counter() - began, step.total)
+        for step in render(loss, scene.subject, Method())
+        if step.level == step.levels - 1
+    ]
+
+
+def measure(name: str, arguments: argparse.Namespace, style: Path) -> list[tuple[float, float]]:
+    command = [sys.executable, __file__, str(arguments.photo), str(style), "-o", "-"]
+    command += ["--only", name, "--size", str(arguments.size)]
+    command += ["--iterations", str(arguments.iterations)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [(seconds, total) for seconds, total in json.loads(done.stdout)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("styles", type=Path, nargs="+")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--iterations", type=int, default=500)
+    parser.add_argument("--only", choices=["plain", "ours"])
+    arguments = parser.parse_args()
+    if arguments.only:
+        path = str(arguments.styles[0])
+        scene = read_scene(str(arguments.photo), [path], Controls(size=arguments.size))
+        subject = scene.subject
+        curve = (
+            plain(subject.content, subject.styles[0].image, arguments.iterations)
+            if arguments.only == "plain"
+            else ours(scene)
+        )
+        print(json.dumps(curve))
+        return
+    known = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
+    rows: dict[str, Any] = known.get("runs", {})
+    for style in arguments.styles:
+        key = " ".join(
+            (sha256_of(arguments.photo)[:12], sha256_of(style)[:12], str(arguments.size))
+        )
+        row = rows.setdefault(key, {"photo": arguments.photo.name, "style": style.name})
+        if len(row.get("plain", [])) < arguments.iterations:
+            row["plain"] = measure("plain", arguments, style)
+        row["ours"] = measure("ours", arguments, style)
+        goal = min(total for _, total in row["plain"])
+        reached = [seconds for seconds, total in row["ours"] if total <= goal]
+        row["goal"] = goal
+        row["plain_seconds"] = row["plain"][-1][0]
+        row["seconds"] = reached[0] if reached else None
+        row["share"] = reached[0] / row["plain_seconds"] if reached else None
+        row["best"] = min(total for _, total in row["ours"])
+        print({k: v for k, v in row.items() if not isinstance(v, list)}, flush=True)
+        shares = [r["share"] for r in rows.values() if r["share"] is not None]
+        summary = {
+            "runs": len(rows),
+            "reached": len(shares),
+            "share_of_plain_median": statistics.median(shares) if shares else None,
+        }
+        with atomic_write(arguments.output) as temporary:
+            temporary.write_text(json.dumps({"summary": summary, "runs": rows}))
+    print(summary)
+
+
+if __name__ == "__main__":
+    main()
