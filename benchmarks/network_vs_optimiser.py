@@ -4,8 +4,10 @@
 
 For each photo, centre-cropped to 256 px: the network's total (content + style, on its real 8-bit
 output), what L-BFGS reaches from the content picture after 300 iterations, and after how many
-iterations from noise L-BFGS passes the network. Pixels are not clipped between updates, which would
-spoil L-BFGS' curvature and flatter the network. The loss is the one the model was trained with.
+iterations from noise L-BFGS passes the network. Its pixels are clipped after every update, as in
+Johnson et al. 2016: without that it leaves the range of pictures, and what it reaches cannot be
+saved (0.540 after 60 iterations, and 0.689 for the same picture in 8 bits; clipped 0.547 for both).
+The loss is the one the model was trained with.
 Photos already in the results file, for the same loss, are not optimised again.
 """
 
@@ -34,7 +36,7 @@ SIZE = 256
 def curve(loss: PerceptualLoss, photo: torch.Tensor, start: str, iterations: int) -> list[float]:
     """Best total so far at each iteration."""
     best, found = float("inf"), []
-    for step in optimise(loss, photo, start=start, iterations=iterations):
+    for step in optimise(loss, photo, start=start, iterations=iterations, clip=True):
         best = min(best, step.total)
         found.append(round(best, 6))
     return found
@@ -63,7 +65,12 @@ def main() -> None:
     loss.set_style(to_tensor(resize_short_side(load(arguments.style).rgb, facts.style_size)))
     styliser = Styliser(arguments.model, provider="cpu")
     found = find_photos(arguments.photos)
-    yardstick = {"loss": facts.loss, "style": facts.style_image_sha256, "size": facts.style_size}
+    yardstick = {
+        "loss": facts.loss,
+        "style": facts.style_image_sha256,
+        "size": facts.style_size,
+        "clipped": True,
+    }
     known: dict[str, Any] = {}
     if arguments.output.exists():
         before = json.loads(arguments.output.read_text())
