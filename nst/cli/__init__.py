@@ -20,6 +20,7 @@ COMMANDS = {
     "stylise": "Stylise photos with a trained network.",
     "styles": "List the styles that come with nst.",
     "optimise": "Stylise one photo the slow way, by optimising its pixels.",
+    "compare": "Compare a network with the slow optimiser, on the same loss.",
     "recipes": "List the published recipes that nst optimise takes as presets.",
     "sheet": "Put pictures side by side on one sheet, with labels.",
     "backbone": "Show the loss network and where its weights come from.",
