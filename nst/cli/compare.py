@@ -176,7 +176,8 @@ def _rounds(effort: Effort, available: int) -> tuple[Round, ...]:
             f"{_SMALLEST} up, as 256,512."
         )
     iterations = _for_each(effort.iterations, len(sizes), "--iterations")
-    photos = _for_each(effort.photos or available, len(sizes), "--photos")
+    wanted = available if effort.photos is None else effort.photos
+    photos = _for_each(wanted, len(sizes), "--photos")
     counts = [min(count, available) for count in photos]
     # The small ones first: an interruption then leaves the most.
     return tuple(Round(*turn) for turn in sorted(zip(sizes, iterations, counts, strict=True)))
@@ -185,7 +186,7 @@ def _rounds(effort: Effort, available: int) -> tuple[Round, ...]:
 def _for_each(value: int | list[int], count: int, option: str) -> list[int]:
     """One number for each size."""
     values = value if isinstance(value, list) else [value]
-    if len(values) not in (1, count) or min(values) < 1:
+    if len(values) not in (1, count) or not values or min(values) < 1:
         raise NstError(
             f"{option} is {','.join(map(str, values))}: give a number above 0, or one for each of "
             f"the {count} sizes."
@@ -230,10 +231,13 @@ def _progress(whole: float) -> Iterator[Watch]:
     """A bar on stderr that measures work: an iteration at 512 px takes four times one at 256."""
     columns = (BarColumn(20), TimeRemainingColumn(), TextColumn("{task.description}"))
     console = Console(stderr=True)
-    with Progress(*columns, console=console, speed_estimate_period=_PERIOD) as bar:
+    with Progress(
+        *columns, console=console, speed_estimate_period=_PERIOD, auto_refresh=False
+    ) as bar:
         task = bar.add_task("", total=whole)
 
         def watch(done: float, text: str) -> None:
-            bar.update(task, advance=done, description=text)
+            # Between what is timed, and not by a thread of its own beside it.
+            bar.update(task, advance=done, description=text, refresh=True)
 
         yield watch

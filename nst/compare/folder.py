@@ -95,13 +95,17 @@ class Folder:
 
 
 def added(report: Report, record: NetworkRun | OptimiserRun | Skipped) -> Report:
-    """A report with a measurement more, which replaces an older one of the same."""
+    """A report with a measurement more, which replaces an older one of the same.
+
+    Of a size, either what was measured last counts or that it was left out.
+    """
+    left_out = tuple(item for item in report.skipped if item.size != record.size)
+    if isinstance(record, Skipped):
+        return replace(report, skipped=(*left_out, record))
+    report = replace(report, skipped=left_out)
     if isinstance(record, NetworkRun):
         return replace(report, networks=_with(report.networks, record))
-    if isinstance(record, OptimiserRun):
-        return replace(report, optimisers=_with(report.optimisers, record))
-    others = tuple(item for item in report.skipped if item.size != record.size)
-    return replace(report, skipped=(*others, record))
+    return replace(report, optimisers=_with(report.optimisers, record))
 
 
 def joined(known: Report, fresh: Report, source: Path) -> Report:
@@ -138,8 +142,6 @@ def joined(known: Report, fresh: Report, source: Path) -> Report:
         known,
         models=(*known.models, *(m for m in fresh.models if m not in known.models)),
         photos=(*known.photos, *(p for p in fresh.photos if p not in known.photos)),
-        # What did not fit then may fit now; if not, it is said again.
-        skipped=(),
     )
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from nst.compare.models import Contender
+from nst.compare.models import Contender, Judge
 from nst.compare.peak import PeakMemory
 from nst.compare.pictures import Pixels
 from nst.compare.records import NOISE, Curve, Losses, NetworkRun
 from nst.images import Picture
-from nst.losses import LossTerms, PerceptualLoss
+from nst.losses import LossTerms
 from nst.network import TransformNet
 from nst.optimise import Step, optimise
 from nst.styliser import Styliser
@@ -30,7 +30,7 @@ def measure_network(
     contender: Contender,
     photo: Pixels,
     name: str,
-    loss: PerceptualLoss,
+    judge: Judge,
     *,
     threads: int,
     provider: str,
@@ -42,7 +42,7 @@ def measure_network(
         contender: The network.
         photo: (H, W, 3), square.
         name: Name of the photo.
-        loss: Of the network's yardstick, on the device of the optimiser.
+        judge: The network's yardstick, on the device of the optimiser.
         threads: CPU threads.
         provider: What onnxruntime is to run on.
         with_torch: Time the network in torch, too. An exported model holds no weights for torch,
@@ -54,6 +54,7 @@ def measure_network(
     Raises:
         NstError: The network does not take the photo.
     """
+    loss = judge.loss
     device = loss.vgg.mean.device
     memory = PeakMemory(torch.device("cpu"))
     # A session of its own for each photo: one that ran before would hide what it takes.
@@ -78,7 +79,7 @@ def measure_network(
 
 
 def measure_optimiser(
-    loss: PerceptualLoss,
+    judge: Judge,
     photo: Pixels,
     *,
     start: str,
@@ -94,7 +95,7 @@ def measure_optimiser(
     content they are not: clipping spoils L-BFGS' curvature, and would flatter the network.
 
     Args:
-        loss: With its style.
+        judge: What is minimised.
         photo: (H, W, 3), square.
         start: "noise" or "content".
         iterations: Updates of the picture.
@@ -110,10 +111,13 @@ def measure_optimiser(
     Raises:
         NstError: The loss of the start is not finite.
     """
-    memory = PeakMemory(loss.vgg.mean.device)
-    content = to_tensor(photo).to(loss.vgg.mean.device)
+    device = judge.loss.vgg.mean.device
+    memory = PeakMemory(device)
+    content = to_tensor(photo).to(device)
     clip = start == NOISE
-    steps = optimise(loss, content, start=start, iterations=iterations, clip=clip, seed=seed)
+    # Its first evaluation takes memory that later ones find there: a warm-up.
+    next(optimise(judge.loss, content, start=start, iterations=0))
+    steps = optimise(judge.loss, content, start=start, iterations=iterations, clip=clip, seed=seed)
     took: list[float] = []
     losses: list[Losses] = []
     reached: dict[str, Step] = {}
@@ -127,10 +131,9 @@ def measure_optimiser(
             reached[end] = step
         if step.iteration:
             advance()
-    # The loss network was there before.
-    held = sum(buffer.numel() * buffer.element_size() for buffer in loss.buffers())
-    peak = memory.above()
-    curve = _curve(losses, took, clip, seed, None if peak is None else peak + held)
+    peak, held = memory.above(), judge.held_bytes
+    needed = None if peak is None or held is None else peak + held
+    curve = _curve(losses, took, clip, seed, needed)
     return curve, {what: to_array(step.image) for what, step in reached.items()}
 
 

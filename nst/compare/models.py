@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -11,17 +12,33 @@ from pathlib import Path
 import torch
 
 from nst import shipped
+from nst.compare.peak import PeakMemory
 from nst.compare.records import ModelRecord
 from nst.errors import NstError
 from nst.files import sha256_of
 from nst.images import load
 from nst.losses import LossConfig, PerceptualLoss
+from nst.optimise.steps import evaluate
 from nst.sidecar import ModelFacts
 from nst.styliser import Styliser
 from nst.tensors import resize_short_side, to_tensor
 
 # Loss fields that are younger than the first models, as those were trained.
 _BEFORE = {"border": "zeros"}
+_WARM = 32  # side in pixels of the picture that warms up
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A loss that is ready to be used.
+
+    Attributes:
+        loss: With its style, on its device.
+        held_bytes: Memory that it takes, where that can be measured.
+    """
+
+    loss: PerceptualLoss
+    held_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -42,12 +59,13 @@ class Yardstick:
     style: Path
     style_size: int
 
-    def build(self, device: torch.device) -> PerceptualLoss:
+    def build(self, device: torch.device) -> Judge:
         """The loss with its style, in float32: it judges, and small differences matter.
 
         Raises:
             NstError: The backbone cannot be had, or is not the one of the training.
         """
+        memory = PeakMemory(device)
         loss = PerceptualLoss(self.config)
         if self.backbone_sha256 not in ("", loss.weights.sha256):
             raise NstError(
@@ -57,7 +75,10 @@ class Yardstick:
         style = resize_short_side(load(self.style).rgb, self.style_size)
         loss = loss.to(device)
         loss.set_style(to_tensor(style).to(device))
-        return loss
+        # The first gradient transforms the weights once, which belongs to no picture's time.
+        warm = torch.rand(1, 3, _WARM, _WARM, device=device)
+        evaluate(functools.partial(loss, targets=loss.content_targets(warm)), warm)
+        return Judge(loss, memory.kept())
 
 
 @dataclass(frozen=True)

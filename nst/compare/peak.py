@@ -51,7 +51,17 @@ class PeakMemory:
             peak: int | None = torch.cuda.max_memory_allocated(self._device)
         else:
             peak = _resident("VmHWM") if self._before is not None else None
-        return None if peak is None or self._before is None else max(0, peak - self._before)
+        return self._more(peak)
+
+    def kept(self) -> int | None:
+        """Bytes that are held now and were not at the beginning, or None."""
+        release_memory()
+        if self._device.type == "cuda":
+            return self._more(torch.cuda.memory_allocated(self._device))
+        return self._more(_resident("VmRSS") if self._before is not None else None)
+
+    def _more(self, now: int | None) -> int | None:
+        return None if now is None or self._before is None else max(0, now - self._before)
 
 
 def _resident(field: str) -> int | None:

@@ -12,10 +12,10 @@ from PIL import Image
 
 from nst.compare.pictures import of_end, of_equal, of_network, picture_name
 from nst.compare.records import ModelRecord, OptimiserRun, Photo, Report
-from nst.compare.report_text import columns, lines
 from nst.compare.summary import Row, rows
 from nst.compare.svg import loss_chart
-from nst.compare.words import FROM, JOHNSON_EQUIVALENT, headlines, machine_line, number, remarks
+from nst.compare.tables import PAPER, Table, tables
+from nst.compare.words import FROM, headlines, machine_line, number, remarks
 from nst.images import load, on_white
 
 _SIDE, _QUALITY = 384, 82  # of the pictures in the page; the folder has the whole ones
@@ -25,9 +25,10 @@ background:#fff}
 h1{font-size:1.6rem}h2{margin-top:2.5rem;border-top:1px solid #ccc;padding-top:1rem}
 .lead{font-size:1.15rem;font-weight:600}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.85rem;white-space:nowrap}
+table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
+caption{text-align:left;caption-side:bottom;padding-top:.4rem;color:#444}
 th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:right}
-th{white-space:normal;vertical-align:bottom}
+th{vertical-align:bottom}td{white-space:nowrap}
 th:first-child,td:first-child{text-align:left}
 .published{color:#666;font-style:italic}
 svg{width:100%;max-width:44rem;height:auto;display:block}
@@ -35,7 +36,7 @@ svg{width:100%;max-width:44rem;height:auto;display:block}
 figure{margin:0}img{width:100%;height:auto;display:block}
 figcaption,.small{font-size:.8rem;color:#444}
 @media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible}
-table{font-size:7pt;white-space:normal}section,figure,svg{break-inside:avoid}
+table{font-size:8pt}section,figure,svg{break-inside:avoid}
 .pictures{grid-template-columns:repeat(5,1fr)}}
 """
 
@@ -49,29 +50,28 @@ def to_html(report: Report, pictures: Path) -> str:
     """
     title = "Fast network against slow optimiser"
     lead = "".join(f'<p class="lead">{escape(text)}</p>' for text in headlines(report))
-    notes = "".join(f"<li>{escape(text)}</li>" for text in [*remarks(report), JOHNSON_EQUIVALENT])
+    shown = "".join(_table(table) for table in tables(report))
+    notes = "".join(f"<li>{escape(text)}</li>" for text in remarks(report))
     sections = "".join(_sections(report, pictures))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{title}</title><style>{_STYLE}</style></head><body>\n"
-        f"<h1>{title}</h1>\n{lead}\n{_table(report)}\n"
-        f'<p class="small">Times in seconds, median over the photos and starts; * extrapolated. '
-        f"Measured on {escape(machine_line(report.machine))}.</p>\n"
+        f"<h1>{title}</h1>\n{lead}\n{shown}"
+        f'<p class="small">Measured on {escape(machine_line(report.machine))}.</p>\n'
         f"<ul>{notes}</ul>\n{_models(report.models)}\n{sections}\n</body></html>\n"
     )
 
 
-def _table(report: Report) -> str:
-    heads = "".join(f"<th>{escape(head)}</th>" for head in columns(report))
-    names = {model.name for model in report.models}
+def _table(table: Table) -> str:
+    heads = "".join(f"<th>{escape(head)}</th>" for head in table.heads)
     body = ""
-    for cells in lines(report):
-        kind = "" if cells[0] in names else ' class="published"'
+    for cells in table.lines:
+        kind = ' class="published"' if cells[0] == PAPER else ""
         body += f"<tr{kind}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
     return (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="scroll"><table><caption>{escape(table.title)}</caption>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
 
 

@@ -63,14 +63,14 @@ def from_json(text: str, source: str | Path) -> Report:
     Raises:
         NstError: Not such a report, or one of a newer version.
     """
-    wrong = NstError(f"{source} is no report of nst compare: give a report.json that it wrote.")
     try:
         record = json.loads(text)
-        if record["schema"] != SCHEMA:
-            raise wrong
-        version = int(record["schema_version"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise wrong from error
+        # A record of something else has a version of something else.
+        version = int(record["schema_version"]) if record["schema"] == SCHEMA else None
+    except (ValueError, KeyError, TypeError):
+        version = None
+    if version is None:
+        raise NstError(f"{source} is no report of nst compare: give a report.json that it wrote.")
     if version > SCHEMA_VERSION:
         raise NstError(
             f"{source} has report version {version}, this nst reads up to {SCHEMA_VERSION}: "

@@ -10,12 +10,11 @@ from pathlib import Path
 import torch
 
 from nst.compare.measure import measure_network, measure_optimiser
-from nst.compare.models import Contender, Yardstick
+from nst.compare.models import Contender, Judge, Yardstick
 from nst.compare.peak import release_memory
 from nst.compare.pictures import Pixels, named, of_end, of_equal, of_network, read_square
-from nst.compare.records import NetworkRun, OptimiserRun, Photo, Report, Skipped
+from nst.compare.records import Curve, NetworkRun, OptimiserRun, Photo, Report, Skipped
 from nst.errors import NstError
-from nst.losses import PerceptualLoss
 from nst.optimise import Method
 from nst.optimise.memory import check_memory
 
@@ -104,7 +103,7 @@ class Session:
         self._watch = watch
         self._networks = {(r.model, r.photo, r.size): r for r in known.networks}
         self._optimisers = {(r.yardstick, r.photo, r.size, r.start): r for r in known.optimisers}
-        self._losses: dict[str, PerceptualLoss] = {}
+        self._judges: dict[str, Judge] = {}
 
     def __iter__(self) -> Iterator[Found]:
         """What is measured, as soon as it is; what is known already is left out.
@@ -131,7 +130,7 @@ class Session:
         smallest = contender.record.facts.min_size
         if size < smallest:
             raise _Unfit(f"{contender.record.name} needs {smallest} pixels on each side")
-        loss = self._loss(contender.yardstick)
+        loss = self._judge(contender.yardstick).loss
         release_memory()
         try:
             check_memory(loss, (size, size), Method(iterations=1))
@@ -160,13 +159,13 @@ class Session:
             for start in self._plan.starts:
                 text = f"{turn.size} px · {photo.name} · from {start}"
                 known = self._optimisers.get((yardstick.name, photo.name, turn.size, start))
-                if known is not None and known.curve.iterations >= turn.iterations:
+                if known is not None and self._is_enough(known.curve, turn):
                     self._watch(turn.iterations * turn.size**2, text)
                     continue
                 self._watch(0, text)
                 totals = reach[yardstick.name]
                 curve, shown = measure_optimiser(
-                    self._loss(yardstick),
+                    self._judge(yardstick),
                     pixels,
                     start=start,
                     iterations=turn.iterations,
@@ -178,6 +177,9 @@ class Session:
                 record = OptimiserRun(yardstick.name, photo.name, turn.size, start, curve)
                 yield Found(record, named(photo, turn.size, shown))
 
+    def _is_enough(self, curve: Curve, turn: Round) -> bool:
+        return curve.iterations >= turn.iterations and curve.seed == self._plan.seed
+
     def _network(
         self, contender: Contender, pixels: Pixels, photo: Photo
     ) -> tuple[NetworkRun, Pixels]:
@@ -185,13 +187,13 @@ class Session:
             contender,
             pixels,
             photo.name,
-            self._loss(contender.yardstick),
+            self._judge(contender.yardstick),
             threads=self._plan.threads,
             provider=self._plan.provider,
             with_torch=self._plan.with_torch,
         )
 
-    def _loss(self, yardstick: Yardstick) -> PerceptualLoss:
-        if yardstick.name not in self._losses:
-            self._losses[yardstick.name] = yardstick.build(self._plan.device)
-        return self._losses[yardstick.name]
+    def _judge(self, yardstick: Yardstick) -> Judge:
+        if yardstick.name not in self._judges:
+            self._judges[yardstick.name] = yardstick.build(self._plan.device)
+        return self._judges[yardstick.name]

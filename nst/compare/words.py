@@ -9,6 +9,7 @@ from nst.compare.curves import Spread
 from nst.compare.records import CONTENT, NOISE, Machine, Report
 from nst.compare.summary import COUNTS, Equivalent, Standing, standings
 
+_FEW = 5  # photos below which low and high say little
 FROM = {NOISE: "from noise", CONTENT: "from the content picture"}
 
 
@@ -33,9 +34,6 @@ JOHNSON = {
     1024: Published({100: 42.89, 300: 128.66, 500: 214.44}, 0.21, 1042),
 }
 """By the side of the picture in pixels."""
-JOHNSON_EQUIVALENT = (
-    "Johnson et al. 2016 give 50 to 100 iterations from noise for their networks, over 50 photos."
-)
 
 
 def number(value: float | None) -> str:
@@ -74,14 +72,15 @@ def megabytes(value: int | None) -> str:
 def headline(found: Standing) -> str:
     """The one sentence about a model at a size."""
     equals = " and ".join(
-        f"{equivalent(e)} optimiser iterations {FROM[start]}"
-        for start, e in found.equivalent.items()
+        f"{equivalent(e)}{'' if k else ' optimiser iterations'} {FROM[start]}"
+        for k, (start, e) in enumerate(found.equivalent.items())
     )
+    later = ", extrapolated," if 500 in found.extrapolated else ""
     of = f"over {found.photos} photos" if found.photos > 1 else "on one photo"
     text = (
         f"{found.model} at {found.size} px equals {equals}; its loss is "
         f"{interval(found.ratio_to_optimum)} times the optimum; it is "
-        f"{interval(found.speedup_vs_500)} times faster than 500 iterations ({of})."
+        f"{interval(found.speedup_vs_500)} times faster than 500 iterations{later} ({of})."
     )
     worse = [
         f" On {e.worse_than_start} of {e.spread.count} it is worse than the start {FROM[start]}."
@@ -102,8 +101,8 @@ def machine_line(machine: Machine) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in machine.versions.items())
     return (
         f"{machine.processor}, {machine.cores} cores{memory}, {machine.system}; "
-        f"{machine.threads} threads for both; network on {machine.network_device}, optimiser on "
-        f"{machine.optimiser_device}, both in float32 unless the model says otherwise; {versions}"
+        f"CPU threads of both: {machine.threads}; network on {machine.network_device}, "
+        f"optimiser on {machine.optimiser_device}, in float32; {versions}"
     )
 
 
@@ -134,12 +133,10 @@ def _few(everything: Sequence[Standing]) -> list[str]:
                 "and more iterations would find a lower loss, so that the ratio to the optimum "
                 "would grow."
             )
-    for size, photos in {s.size: s.photos for s in everything}.items():
-        if photos < 5:
-            found.append(
-                f"At {size} px there {'are' if photos > 1 else 'is'} only {photos} "
-                f"photo{'s' if photos > 1 else ''}: too few for a spread."
-            )
+    few = {s.size: s.photos for s in everything if s.photos < _FEW}
+    if few:
+        listed = ", ".join(f"{photos} at {size} px" for size, photos in few.items())
+        found.append(f"Photos: {listed}; that is too few for a spread.")
     return found
 
 
