@@ -30,7 +30,7 @@ from nst.sidecar import ModelFacts
 FACTS = ModelFacts(style="dusk", network="standard", network_args={}, min_size=5)
 PHOTOS = (Photo("a.jpg", "a" * 64, 300, 200), Photo("b.jpg", "b" * 64, 900, 900))
 TWO = (1.0, 0.5)
-CURVE = Curve(False, 0, TWO, TWO, TWO, TWO, TWO, 0.5, None)
+CURVE = Curve(0, TWO, TWO, TWO, TWO, TWO, 0.5, None)
 MACHINE = Machine("A CPU", 2, 8.0, "Linux x86_64", 2, "cpu", "cpu", {"python": "3.11"})
 
 

@@ -44,7 +44,6 @@ PHOTOS = (Photo("a<b>.jpg", "a" * 64, 300, 200), Photo("b.jpg", "b" * 64, 900, 9
 def curve(*total: float, seconds: float = 2.0) -> Curve:
     count = len(total)
     return Curve(
-        clip=False,
         seed=0,
         total=total,
         content=(0.5,) * count,

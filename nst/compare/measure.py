@@ -13,7 +13,7 @@ import torch
 from nst.compare.models import Contender, Judge
 from nst.compare.peak import PeakMemory
 from nst.compare.pictures import Pixels
-from nst.compare.records import NOISE, Curve, Losses, NetworkRun
+from nst.compare.records import Curve, Losses, NetworkRun
 from nst.images import Picture
 from nst.losses import LossTerms
 from nst.network import TransformNet
@@ -91,8 +91,8 @@ def measure_optimiser(
 ) -> tuple[Curve, dict[str, Pixels]]:
     """Run the optimiser, Gatys' method with L-BFGS, and time it alone.
 
-    From noise, pixels are clipped after every iteration, as in Johnson et al. 2016. From the
-    content they are not: clipping spoils L-BFGS' curvature, and would flatter the network.
+    Pixels are clipped after every iteration, as in Johnson et al. 2016: without that it leaves
+    the range of pictures, and the loss it reaches is not that of what can be saved.
 
     Args:
         judge: What is minimised.
@@ -114,10 +114,9 @@ def measure_optimiser(
     device = judge.loss.vgg.mean.device
     memory = PeakMemory(device)
     content = to_tensor(photo).to(device)
-    clip = start == NOISE
     # Its first evaluation takes memory that later ones find there: a warm-up.
     next(optimise(judge.loss, content, start=start, iterations=0))
-    steps = optimise(judge.loss, content, start=start, iterations=iterations, clip=clip, seed=seed)
+    steps = optimise(judge.loss, content, start=start, iterations=iterations, clip=True, seed=seed)
     took: list[float] = []
     losses: list[Losses] = []
     reached: dict[str, Step] = {}
@@ -133,7 +132,7 @@ def measure_optimiser(
             advance()
     peak, held = memory.above(), judge.held_bytes
     needed = None if peak is None or held is None else peak + held
-    curve = _curve(losses, took, clip, seed, needed)
+    curve = _curve(losses, took, seed, needed)
     return curve, {what: to_array(step.image) for what, step in reached.items()}
 
 
@@ -147,11 +146,8 @@ def _with_seconds(steps: Iterator[Step]) -> Iterator[tuple[float, Step]]:
         yield time.perf_counter() - began, step
 
 
-def _curve(
-    losses: Sequence[Losses], took: Sequence[float], clip: bool, seed: int, peak: int | None
-) -> Curve:
+def _curve(losses: Sequence[Losses], took: Sequence[float], seed: int, peak: int | None) -> Curve:
     return Curve(
-        clip=clip,
         seed=seed,
         total=tuple(_short(item.total) for item in losses),
         content=tuple(_short(item.content) for item in losses),

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -164,10 +164,10 @@ def _yardstick(
         config = LossConfig(**{**_BEFORE, **facts.loss})
     except TypeError as error:
         raise NstError(f"{path} has a loss that this nst does not know: upgrade nst.") from error
+    what = [asdict(config), facts.backbone_sha256, digest, facts.style_size]
+    name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
     if backbone is not None:
         config = replace(config, backbone=backbone)
-    what = [{**_BEFORE, **facts.loss}, facts.backbone_sha256, digest, facts.style_size]
-    name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
     return Yardstick(name, config, facts.backbone_sha256, style, facts.style_size)
 
 

@@ -66,10 +66,11 @@ class NetworkRun:
 
 @dataclass(frozen=True)
 class Curve:
-    """The optimiser's way. All tuples have a value for the start and for each iteration.
+    """The optimiser's way, its pixels clipped to [0, 1] after every iteration.
+
+    All tuples have a value for the start and for each iteration.
 
     Attributes:
-        clip: Whether the pixels were clipped to [0, 1] after every iteration.
         seed: Of the noise.
         total: The loss.
         content: Its content term.
@@ -80,7 +81,6 @@ class Curve:
         peak_bytes: Memory that it took, where that can be measured.
     """
 
-    clip: bool
     seed: int
     total: tuple[float, ...]
     content: tuple[float, ...]

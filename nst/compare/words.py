@@ -109,11 +109,11 @@ def machine_line(machine: Machine) -> str:
 def remarks(report: Report) -> list[str]:
     """How it was measured, and what this comparison cannot show."""
     found = [
-        "The optimiser is L-BFGS on the loss the network was trained with. From noise its pixels "
-        "are clipped to [0, 1] after every iteration, as in Johnson et al.; from the content "
-        "picture they are not, which favours the optimiser. The network is judged by its real "
-        "8-bit output. Optimum means the lowest loss that the optimiser found from any start. "
-        "Intervals hold the middle 80 % of the photos; of ten and fewer, all.",
+        "The optimiser is L-BFGS on the loss the network was trained with. Its pixels are "
+        "clipped to [0, 1] after every iteration, as in Johnson et al.: what cannot be saved is "
+        "no picture to compare with. The network is judged by its real 8-bit output. Optimum "
+        "means the lowest loss that the optimiser found from any start. Intervals hold the middle "
+        "80 % of the photos; of ten and fewer, all.",
     ]
     everything = standings(report)
     return [*found, *_few(everything), *_devices(report), *_enlarged(report), *_skipped(report)]
