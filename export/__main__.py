@@ -23,9 +23,9 @@ def export(checkpoint: Path, output: Path | None = None, style: str | None = Non
         style: Name of the style, if not that of the style picture's file.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    from nst.checkpoint import read_checkpoint
     from export.graph import build_model, model_bytes, write_model
     from export.parity import check_parity
+    from nst.checkpoint import read_checkpoint
 
     net, facts = read_checkpoint(checkpoint)
     if style:

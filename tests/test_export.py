@@ -11,9 +11,9 @@ from torch import nn
 
 import nst
 from export.__main__ import main
-from nst.checkpoint import read_checkpoint
 from export.graph import build_model, model_bytes
 from export.parity import check_parity
+from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
 from nst.network import TransformNet
 from nst.sidecar import METADATA_KEY, ModelFacts
