@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from nst.errors import NstError
 from nst.files import sha256_of
 from nst.images import load
 from nst.losses import LossConfig, PerceptualLoss
-from nst.optimise.steps import evaluate
+from nst.optimise import optimise
 from nst.sidecar import ModelFacts
 from nst.styliser import Styliser
 from nst.tensors import resize_short_side, to_tensor
@@ -75,9 +74,10 @@ class Yardstick:
         style = resize_short_side(load(self.style).rgb, self.style_size)
         loss = loss.to(device)
         loss.set_style(to_tensor(style).to(device))
-        # The first gradient transforms the weights once, which belongs to no picture's time.
-        warm = torch.rand(1, 3, _WARM, _WARM, device=device)
-        evaluate(functools.partial(loss, targets=loss.content_targets(warm)), warm)
+        # The first gradient transforms VGG's weights, and the first L-BFGS loads much of torch:
+        # that belongs to no picture's time or memory.
+        for _ in optimise(loss, torch.rand(1, 3, _WARM, _WARM, device=device), iterations=2):
+            pass
         return Judge(loss, memory.kept())
 
 

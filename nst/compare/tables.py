@@ -69,13 +69,16 @@ def _losses(report: Report) -> Table:
     """How good the networks are, and what memory both take."""
     everything = standings(report)
     starts = [start for start in FROM if any(start in s.equivalent for s in everything)]
-    heads = ["model", "px", "photos", *(f"= iterations {FROM[s]}" for s in starts)]
-    heads += ["loss / optimum", "memory of network", "of optimiser"]
+    heads = ["model", "px", "photos", *(f"= from {s}" for s in starts)]
+    heads += ["loss / optimum", "network", "optimiser"]
     lines = [_loss_cells(found, starts) for found in everything]
     if NOISE in starts and any(s.size in JOHNSON for s in everything):
         said = ["50 to 100" if start == NOISE else "–" for start in starts]
         lines.insert(0, [PAPER, "–", "50", *said, "–", "–", "–"])
-    title = "median over the photos, and in brackets their spread"
+    title = (
+        "how many iterations of the optimiser equal the network, its loss over the optimum, and "
+        "memory at the peak; median over the photos, and in brackets their spread"
+    )
     return Table(title, heads, lines)
 
 
