@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from nst.compare.curves import equal_iterations
 from nst.files import atomic_write, sha256_of
 from nst.images import load
 from nst.losses import LossConfig, PerceptualLoss
@@ -42,11 +43,6 @@ def curve(loss: PerceptualLoss, photo: torch.Tensor, start: str, iterations: int
     return found
 
 
-def equal_iterations(totals: list[float], reached: float) -> int | None:
-    """First iteration whose total is no higher than the network's."""
-    return next((k for k, total in enumerate(totals) if total <= reached), None)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("model", type=Path)
@@ -61,7 +57,7 @@ def main() -> None:
     facts = ModelFacts.from_json(sidecar_path(arguments.model).read_text(), arguments.model)
     if sha256_of(arguments.style) != facts.style_image_sha256:
         parser.error(f"{arguments.style} is not the picture that {arguments.model} was trained on")
-    loss = PerceptualLoss(LossConfig(**facts.loss))
+    loss = PerceptualLoss(LossConfig.from_stored(facts.loss))
     loss.set_style(to_tensor(resize_short_side(load(arguments.style).rgb, facts.style_size)))
     styliser = Styliser(arguments.model, provider="cpu")
     found = find_photos(arguments.photos)

@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -228,3 +229,12 @@ def test_loss_without_style_is_one_clear_error(loss: PerceptualLoss) -> None:
 def test_wrong_configurations_say_what_is_valid(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(NstError, match=says):
         LossConfig(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_stored_loss_without_a_younger_option_is_what_it_was() -> None:
+    stored = asdict(LossConfig(border="zeros", style_weight=3.0))
+    del stored["border"], stored["guidance"]
+    assert LossConfig.from_stored(stored) == LossConfig(border="zeros", style_weight=3.0)
+    assert LossConfig.from_stored({"border": "replicate"}).border == "replicate"
+    with pytest.raises(NstError, match="upgrade nst"):
+        LossConfig.from_stored({"from_the_future": 1})

@@ -265,8 +265,7 @@ class StyleModule(pl.LightningModule):
         theirs = checkpoint.get(CHECKPOINT_KEY)
         if theirs is None:
             raise NstError("--ckpt_path names no checkpoint of an nst training.")
-        # A checkpoint of before an option existed was trained with the option's default.
-        theirs = theirs | {"loss": asdict(_DEFAULT_LOSS) | theirs["loss"]}
+        theirs = theirs | {"loss": asdict(LossConfig.from_stored(theirs["loss"]))}
         for key in ("network_args", "style_image_sha256", "loss"):
             if theirs[key] != self._facts[key]:
                 raise NstError(

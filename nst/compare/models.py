@@ -22,8 +22,6 @@ from nst.sidecar import ModelFacts
 from nst.styliser import Styliser
 from nst.tensors import resize_short_side, to_tensor
 
-# Loss fields that are younger than the first models, as those were trained.
-_BEFORE = {"border": "zeros"}
 _WARM = 32  # side in pixels of the picture that warms up
 
 
@@ -161,9 +159,9 @@ def _yardstick(
             "nst: give it with --style-image."
         )
     try:
-        config = LossConfig(**{**_BEFORE, **facts.loss})
-    except TypeError as error:
-        raise NstError(f"{path} has a loss that this nst does not know: upgrade nst.") from error
+        config = LossConfig.from_stored(facts.loss)
+    except NstError as error:
+        raise NstError(f"{path}: {error}") from error
     what = [asdict(config), facts.backbone_sha256, digest, facts.style_size]
     name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
     if backbone is not None:

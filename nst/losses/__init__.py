@@ -1,5 +1,6 @@
 """The losses: pure functions (`functional`), and the `PerceptualLoss` built of them."""
 
-from nst.losses.perceptual import LossConfig, LossTerms, PerceptualLoss
+from nst.losses.config import LossConfig
+from nst.losses.perceptual import LossTerms, PerceptualLoss
 
 __all__ = ["LossConfig", "LossTerms", "PerceptualLoss"]
