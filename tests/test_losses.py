@@ -143,6 +143,14 @@ class TestAc209bVectors:
         assert L.total_variation_common(x).item() == pytest.approx(937.0538, abs=1e-3)
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_gram_gradient(channels_last: bool) -> None:
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    f = draw(2, 3, 4, 5).contiguous(memory_format=layout).requires_grad_()
+    assert torch.autograd.gradcheck(L.gram, f)
+    assert torch.autograd.gradgradcheck(L.gram, f)
+
+
 def test_gram_of_bfloat16_is_computed_in_float32() -> None:
     f = (features(1).float() * 1000).bfloat16()
     got = L.gram(f)

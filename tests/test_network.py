@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nst.errors import NstError
-from nst.network import TransformNet
+from nst.network import ThinConv, TransformNet, Up
 
 torch.manual_seed(0)
 NET = TransformNet(width=4, blocks=1)
@@ -86,3 +86,27 @@ def test_statistics_are_in_float32_under_bfloat16() -> None:
 def test_no_network(wrong: dict[str, int]) -> None:
     with pytest.raises(NstError, match="is no network"):
         TransformNet(**wrong)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (9, 6)])
+def test_thin_convolution_is_a_convolution(size: tuple[int, int]) -> None:
+    thin = ThinConv(4, 3, 9).double()
+    plain = nn.Conv2d(4, 3, 9, padding=4, padding_mode="reflect").double()
+    plain.load_state_dict(thin.state_dict())
+    x = torch.rand(2, 4, *size, dtype=torch.float64)
+    _same_with_gradients(thin, plain, x)
+
+
+def test_up_sampling_is_doubling_and_then_convolving() -> None:
+    up = Up(4, 3).double()
+    doubled = nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), *up.body)
+    _same_with_gradients(up, doubled, torch.rand(2, 4, 5, 3, dtype=torch.float64))
+
+
+def _same_with_gradients(ours: nn.Module, plain: nn.Module, x: torch.Tensor) -> None:
+    results = []
+    for module in (ours, plain):
+        y = module(x.requires_grad_())
+        wanted = [x, *module.parameters()]
+        results.append((y, *torch.autograd.grad(y.square().sum() + y[..., 0].sum(), wanted)))
+    torch.testing.assert_close(*results)

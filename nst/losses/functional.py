@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,14 +46,37 @@ def gram(features: Tensor) -> Tensor:
     Returns:
         (B, N, N), float32 or float64.
     """
-    features = at_least_float32(features)
-    # Flattened as they lie in memory, without a copy.
-    if features.is_contiguous():
-        flat = features.flatten(2)
-    else:
-        flat = features.permute(0, 2, 3, 1).flatten(1, 2).transpose(1, 2)
     with torch.autocast(features.device.type, enabled=False):
-        return flat @ flat.transpose(1, 2) / flat.shape[2]
+        matrix: Tensor = _Gram.apply(at_least_float32(features))
+    return matrix
+
+
+class _Gram(torch.autograd.Function):
+    """F Fᵀ / M, whose gradient is one product: left to itself, autograd makes two and adds them."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> Tensor:
+        ctx.save_for_backward(features)
+        rows = _rows(features)
+        return rows.transpose(1, 2) @ rows / rows.shape[1]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        features: Tensor = ctx.saved_tensors[0]
+        batch, channels, height, width = features.shape
+        factor = (gradient + gradient.transpose(1, 2)) / (height * width)
+        with torch.autocast(features.device.type, enabled=False):
+            if features.is_contiguous():
+                return (factor @ features.flatten(2)).view_as(features)
+            rows = _rows(features) @ factor
+        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _rows(features: Tensor) -> Tensor:
+    """(B, N, H, W) to (B, M, N), as it lies in memory, without a copy."""
+    if features.is_contiguous():
+        return features.flatten(2).transpose(1, 2)
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def squared_distance(a: Tensor, b: Tensor) -> Tensor:
