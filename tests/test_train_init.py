@@ -39,6 +39,7 @@ def test_starts_from_the_same_styles_network(
     module = StyleModule(pictures[0], style_size=32, width=2, blocks=1, init=path)
     for name, value in before.net.state_dict().items():
         assert torch.equal(module.net.state_dict()[name], value), name
+    assert module.steps_before == 1
 
 
 def test_another_style_brings_its_own_colours(
@@ -50,6 +51,7 @@ def test_another_style_brings_its_own_colours(
     deviation, mean = torch.std_mean(module.style_image[0].flatten(1), dim=1)
     assert torch.equal(module.net.photo.weight, deviation)
     assert torch.equal(module.net.photo.bias, mean)
+    assert module.steps_before == 0
 
 
 def test_refuses_another_network(checkpoint: tuple[str, StyleModule], pictures: list[str]) -> None:

@@ -18,7 +18,7 @@ from nst.files import sha256_of
 from nst.images import load
 from nst.losses import LossConfig, LossTerms, PerceptualLoss
 from nst.network import TransformNet
-from nst.sidecar import CHECKPOINT_KEY
+from nst.sidecar import CHECKPOINT_KEY, ModelFacts
 from nst.tensors import bf16_pays, resize_short_side, to_tensor
 from train.data import Batch
 from train.schedule import learning_rate, progress
@@ -95,7 +95,12 @@ class StyleModule(pl.LightningModule):
         network_args: dict[str, Any] = {"width": width, "blocks": blocks, "photo_skip": photo_skip}
         style_hash = sha256_of(style)
         self.net = TransformNet(**network_args)
-        if init is None or self._init(init, network_args) != style_hash:
+        # Of earlier trainings for this very style, if this one starts from them.
+        self.steps_before = 0
+        before = init and self._init(init, network_args)
+        if before and before.style_image_sha256 == style_hash:
+            self.steps_before = before.steps
+        else:
             self.net.start_from(self.style_image)
         self._facts: dict[str, Any] = {
             "style": Path(style).stem,
@@ -114,8 +119,8 @@ class StyleModule(pl.LightningModule):
         self.seen, self.unreadable = 0, 0
         self._held_out: list[LossTerms] = []
 
-    def _init(self, path: str, network_args: dict[str, Any]) -> str:
-        """Take a checkpoint's network over; returns the hash of its style picture."""
+    def _init(self, path: str, network_args: dict[str, Any]) -> ModelFacts:
+        """Take a checkpoint's network over; returns what the checkpoint says of it."""
         net, facts = read_checkpoint(path)
         if facts.network_args != network_args:
             raise NstError(
@@ -123,7 +128,7 @@ class StyleModule(pl.LightningModule):
                 f"{network_args}: give it the same width, blocks and photo_skip."
             )
         self.net.load_state_dict(net.state_dict())
-        return facts.style_image_sha256
+        return facts
 
     def setup(self, stage: str) -> None:
         """Load the loss network, in bfloat16 where the network trains in it and it is fast."""
@@ -246,7 +251,7 @@ class StyleModule(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what export needs, the clock, and the random state."""
-        checkpoint[CHECKPOINT_KEY] = self._facts | {"steps": self.global_step}
+        checkpoint[CHECKPOINT_KEY] = self._facts | {"steps": self.steps_before + self.global_step}
         checkpoint["minutes"] = self.minutes
         checkpoint["photos"] = (self.seen, self.unreadable)
         checkpoint["torch_rng"] = torch.get_rng_state()
@@ -267,6 +272,7 @@ class StyleModule(pl.LightningModule):
                     f"the checkpoint has {key} {theirs[key]}, this training {self._facts[key]}: "
                     "resume with the configuration it was started with."
                 )
+        self.steps_before = theirs["steps"] - checkpoint["global_step"]
         self._minutes_before = float(checkpoint["minutes"])
         self.seen, self.unreadable = checkpoint["photos"]
         torch.set_rng_state(checkpoint["torch_rng"])
