@@ -33,7 +33,7 @@ class StyleProgress(ProgressBar):
         self._console = Console(stderr=True)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
-        self._first = (0.0, 0, 0.0)
+        self._first: tuple[float, int, float] | None = None
         self._last_line = 0.0
 
     def disable(self) -> None:
@@ -42,8 +42,7 @@ class StyleProgress(ProgressBar):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Show the bar."""
-        assert isinstance(pl_module, StyleModule)
-        self._first = (time.monotonic(), trainer.global_step, pl_module.done)
+        self._first = None
         self._last_line = time.monotonic()
         if self._console.is_terminal:
             self._bar = Progress(
@@ -54,6 +53,14 @@ class StyleProgress(ProgressBar):
             )
             self._task = self._bar.add_task("first steps ...", total=1.0)
             self._bar.start()
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int
+    ) -> None:
+        """Note where the training stands as it starts: a resumed one has been done in part."""
+        assert isinstance(pl_module, StyleModule)
+        if self._first is None:
+            self._first = (time.monotonic(), trainer.global_step, pl_module.done)
 
     def on_train_batch_end(
         self,
@@ -80,7 +87,7 @@ class StyleProgress(ProgressBar):
             self._console.print(line, soft_wrap=True, highlight=False)
 
     def _describe(self, trainer: pl.Trainer, now: float, done: float, batch: int) -> str:
-        started, first_step, first_done = self._first
+        started, first_step, first_done = self._first or (now, trainer.global_step, done)
         steps = trainer.global_step - first_step
         rate = steps * batch / max(now - started, 1e-9)
         # What is done is known as of the start of a step: nothing yet, after the first.
