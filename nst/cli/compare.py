@@ -28,8 +28,8 @@ from nst.files import sha256_of
 from nst.images import load
 from nst.styliser import Styliser
 from nst.tensors import keep_freed_memory
+from nst.vgg import MIN_SIDE
 
-_SMALLEST = 16  # VGG halves a picture four times before its last block
 _PERIOD = 600.0  # seconds that the time left is estimated from
 
 
@@ -170,10 +170,10 @@ def _provider(contender: Contender) -> str:
 
 def _rounds(effort: Effort, available: int) -> tuple[Round, ...]:
     sizes = effort.sizes if isinstance(effort.sizes, list) else [effort.sizes]
-    if not sizes or min(sizes) < _SMALLEST or len(set(sizes)) < len(sizes):
+    if not sizes or min(sizes) < MIN_SIDE or len(set(sizes)) < len(sizes):
         raise NstError(
             f"--sizes is {','.join(map(str, sizes))}: give different numbers of pixels from "
-            f"{_SMALLEST} up, as 256,512."
+            f"{MIN_SIDE} up, as 256,512."
         )
     iterations = _for_each(effort.iterations, len(sizes), "--iterations")
     wanted = available if effort.photos is None else effort.photos

@@ -22,8 +22,7 @@ from nst.masks import match_regions
 from nst.optimise import Step, Style, Subject
 from nst.optimise.start import STARTS
 from nst.tensors import to_array, to_tensor
-
-_SMALLEST = 16  # VGG halves a picture four times before its last block
+from nst.vgg import MIN_SIDE
 
 
 @dataclass(frozen=True)
@@ -173,9 +172,9 @@ def _style(path: str, photo: Picture, controls: Controls) -> NDArray[np.uint8]:
 
 def _sized(picture: Picture, size: tuple[int, int]) -> Picture:
     width, height = size
-    if min(size) < _SMALLEST or width * height > MAX_PIXELS:
-        needs = f"the loss network needs at least {_SMALLEST} each way"
-        limit = needs if min(size) < _SMALLEST else f"{MAX_PIXELS} in all are the most"
+    if min(size) < MIN_SIDE or width * height > MAX_PIXELS:
+        needs = f"the loss network needs at least {MIN_SIDE} each way"
+        limit = needs if min(size) < MIN_SIDE else f"{MAX_PIXELS} in all are the most"
         raise NstError(f"{picture.name} comes to {width}×{height} pixels: {limit}.")
     return stretch(picture, size)
 

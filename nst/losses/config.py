@@ -31,17 +31,20 @@ class LossConfig:
         tv_weight: Factor of the total variation.
         content_layers: Weight of each content layer; names as relu4_2, conv4_2 or block4_conv2.
         style_layers: Weight of each style layer; the defaults average.
-        content_convention: A name in `functional.CONTENT_CONVENTIONS`.
-        style_convention: A name in `functional.STYLE_CONVENTIONS`.
-        tv_convention: A name in `functional.TOTAL_VARIATIONS`.
+        content_convention: Form of the content term: relative, sum, half_sum, mean, half_mean or
+            quarter_mean.
+        style_convention: Form of the style term: relative, gatys, mean_gram, johnson, tutorial,
+            mean_raw, luan, ac209b or scinet.
+        tv_convention: Form of the total variation: relative, sum, common_grid or absolute.
         tv_range: Largest pixel value of the total variation's formula, 1 or 255.
         pooling: "max" or "average".
         border: What VGG sees around the picture: "zeros" as trained, or "replicate", the
             outermost pixels again, against rims in optimised pictures.
         backbone: A source of `nst backbone` or a weights file.
-        pixels: Preparation of the pixels if not the backbone's own, a name in `nst.vgg.PIXELS`.
-        guidance: How masks guide the style, a name in `regions.DIVISORS`.
-        affine_weight: Factor of the photorealism term, which wants `PerceptualLoss.set_matting`.
+        pixels: Preparation of the pixels if not the backbone's own: caffe, caffe-rgb, torchvision
+            or none.
+        guidance: How masks guide the style: gatys2017, luan2017 or luan2017_code.
+        affine_weight: Factor of the photorealism term of luan2017, which keeps the photo's edges.
     """
 
     content_weight: float = 1.0

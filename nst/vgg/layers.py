@@ -14,6 +14,8 @@ BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions in each of the five blocks (Simonyan and Zisserman, arXiv 1409.1556, table 1)."""
 WIDTHS = (64, 128, 256, 512, 512)
 """Channels of each block."""
+MIN_SIDE = 2 ** (len(WIDTHS) - 1)
+"""Smallest height and width in pixels that every block can look at."""
 
 
 def layer_names(architecture: str) -> list[str]:
