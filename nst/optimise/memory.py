@@ -115,8 +115,25 @@ def _kept_by_vgg(name: str, plan: Footprint) -> float:
     if name.startswith("conv") and (half or name not in plan.style):
         # Its ReLU works in place, or else only a copy is needed.
         return 0.0
+    if not half and name.replace("relu", "conv") in plan.style and _pooled_before(name, plan):
+        # The pool keeps its convolution's output, which the Gram matrix keeps already.
+        return 0.0
     index = _INDEX if name.startswith("pool") and plan.pooling == "max" else 0
     return _values(name) * (plan.bytes_per_activation + index)
+
+
+def _pooled_before(name: str, plan: Footprint) -> bool:
+    """Whether a layer is a ReLU that VGG applies after the pool, as nothing else needs it."""
+    if not name.startswith("relu"):
+        return False
+    after = plan.layers[plan.layers.index(name) + 1 :]
+    asked = {*plan.style, *plan.content}
+    return (
+        plan.pooling == "max"
+        and bool(after)
+        and after[0].startswith("pool")
+        and asked.isdisjoint((name, after[0]))
+    )
 
 
 def _solver_bytes(plan: Footprint) -> float:
