@@ -18,6 +18,8 @@ from nst.errors import NstError
 # learning rate of 1e-3 would move the output by more than its range. (Johnson et al. work in 0-255
 # with 150 · tanh, which comes to the same.)
 _OUTPUT_SCALE = 0.05
+# Layers that follow the residual blocks: two up-sampling ones and the last convolution.
+_AFTER_BLOCKS = 3
 
 
 class ConvNorm(nn.Sequential):
@@ -44,6 +46,13 @@ class Residual(nn.Module):
         self.body = nn.Sequential(
             ConvNorm(channels, channels, 3), ConvNorm(channels, channels, 3, relu=False)
         )
+
+    @property
+    def last_norm(self) -> nn.InstanceNorm2d:
+        """The norm whose scale says how much the block adds."""
+        norm = self.get_submodule("body.1.1")
+        assert isinstance(norm, nn.InstanceNorm2d)
+        return norm
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
@@ -149,6 +158,27 @@ class TransformNet(nn.Module):
         )
         # The larger epsilon keeps the noise of a flat photo from being blown up to full contrast.
         self.photo = nn.InstanceNorm2d(3, eps=1e-3, affine=True) if photo_skip else None
+
+    @torch.no_grad()
+    def take_over(self, other: TransformNet) -> None:
+        """Become another network of the same width, or a deeper one that does the same so far.
+
+        Residual blocks beyond the other's start as the identity: the scale of their last norm is
+        zero (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
+
+        Args:
+            other: Of the same width and photo skip, with as many blocks or fewer.
+        """
+        extra = len(self.body) - len(other.body)
+        last_block = len(other.body) - _AFTER_BLOCKS
+        for index, layer in enumerate(other.body):
+            place = index if index < last_block else index + extra
+            self.body[place].load_state_dict(layer.state_dict())
+        for block in self.body[last_block : last_block + extra]:
+            assert isinstance(block, Residual)
+            nn.init.zeros_(block.last_norm.weight)
+        if self.photo is not None and other.photo is not None:
+            self.photo.load_state_dict(other.photo.state_dict())
 
     @property
     def min_size(self) -> int:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nst.errors import NstError
-from nst.network import ThinConv, TransformNet, Up
+from nst.network import Residual, ThinConv, TransformNet, Up
 
 torch.manual_seed(0)
 NET = TransformNet(width=4, blocks=1)
@@ -56,6 +56,18 @@ def test_starts_from_the_photo_in_the_styles_colours() -> None:
     for c in range(3):
         both = torch.stack([got[0, c].flatten(), photo[0, c].flatten()])
         assert torch.corrcoef(both)[0, 1] > 0.999
+
+
+def test_a_deeper_network_starts_as_the_one_it_takes_over() -> None:
+    deeper = TransformNet(width=4, blocks=3)
+    photo = torch.rand(1, 3, 24, 28)
+    with torch.no_grad():
+        before = NET(photo)
+        deeper.take_over(NET)
+        torch.testing.assert_close(deeper(photo), before)
+    deeper(photo).sum().backward()
+    blocks = [m for m in deeper.body if isinstance(m, Residual)]
+    assert all(block.last_norm.weight.grad.abs().min() > 0 for block in blocks)
 
 
 def test_flat_photos_stay_flat() -> None:

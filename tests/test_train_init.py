@@ -54,8 +54,23 @@ def test_another_style_brings_its_own_colours(
     assert module.steps_before == 0
 
 
+def test_a_deeper_network_starts_from_a_shallower_one(
+    checkpoint: tuple[str, StyleModule], pictures: list[str]
+) -> None:
+    path, before = checkpoint
+    module = StyleModule(pictures[0], style_size=32, width=2, blocks=3, init=path)
+    photo = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(module.net(photo), before.net(photo))
+    deep = str(Path(path).with_name("deep.ckpt"))
+    facts = module._facts | {"steps": 1, "backbone": "vgg19", "backbone_sha256": "0" * 64}
+    state = {f"net.{name}": value for name, value in module.net.state_dict().items()}
+    torch.save({CHECKPOINT_KEY: facts, "state_dict": state}, deep)
+    with pytest.raises(NstError, match="as many blocks or more"):
+        StyleModule(pictures[0], style_size=32, width=2, blocks=1, init=deep)
+
+
 def test_refuses_another_network(checkpoint: tuple[str, StyleModule], pictures: list[str]) -> None:
-    with pytest.raises(NstError, match=r"--model.init .* width, blocks and photo_skip"):
+    with pytest.raises(NstError, match=r"--model.init .* width and photo_skip, and as many blocks"):
         StyleModule(pictures[0], style_size=32, width=3, blocks=1, init=checkpoint[0])
     with pytest.raises(NstError, match="no such checkpoint"):
         StyleModule(pictures[0], style_size=32, init="none.ckpt")

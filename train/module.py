@@ -62,7 +62,8 @@ class StyleModule(pl.LightningModule):
             photo_skip: Start from the photo in the style's mean colour and contrast; see
                 `nst.network.TransformNet`.
             init: A checkpoint of another training, of any style, whose network this one starts
-                from. (To go on with the same training, give --ckpt_path instead.)
+                from; blocks that it lacks begin by changing nothing. (To go on with the same
+                training, give --ckpt_path instead.)
             loss: Layers, weights and conventions of the loss.
             learning_rate: Highest learning rate of Adam.
             warmup_steps: Steps over which the rate rises to it.
@@ -122,12 +123,13 @@ class StyleModule(pl.LightningModule):
     def _init(self, path: str, network_args: dict[str, Any]) -> ModelFacts:
         """Take a checkpoint's network over; returns what the checkpoint says of it."""
         net, facts = read_checkpoint(path)
-        if facts.network_args != network_args:
+        theirs, ours = facts.network_args, network_args
+        if {**theirs, "blocks": 0} != {**ours, "blocks": 0} or theirs["blocks"] > ours["blocks"]:
             raise NstError(
-                f"--model.init {path} holds a network of {facts.network_args}, this one has "
-                f"{network_args}: give it the same width, blocks and photo_skip."
+                f"--model.init {path} holds a network of {theirs}, this one has {ours}: give it "
+                "the same width and photo_skip, and as many blocks or more."
             )
-        self.net.load_state_dict(net.state_dict())
+        self.net.take_over(net)
         return facts
 
     def setup(self, stage: str) -> None:
