@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nst import winograd
 from nst.errors import NstError
 
 # The last convolution sums over 81 positions of every channel: without this, one step of Adam at a
@@ -22,6 +23,29 @@ _OUTPUT_SCALE = 0.05
 _AFTER_BLOCKS = 3
 
 
+class ReflectConv(nn.Conv2d):
+    """A convolution with reflection padding and no bias."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1):
+        super().__init__(
+            inputs, outputs, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, outputs, H', W'), with H' = ceil(H / stride)."""
+        if (
+            (self.kernel_size, self.stride) != ((3, 3), (1, 1))
+            or input.device.type != "cpu"
+            or input.dtype != torch.float32
+            or torch.is_autocast_enabled("cpu")
+            or torch.compiler.is_compiling()
+            or not winograd.pays(self.weight)
+        ):
+            return super().forward(input)
+        y: Tensor = winograd.Conv3x3.apply(F.pad(input, (1, 1, 1, 1), mode="reflect"), self.weight)
+        return y
+
+
 class ConvNorm(nn.Sequential):
     """Reflection padding, convolution, instance normalisation, and maybe a ReLU."""
 
@@ -30,9 +54,7 @@ class ConvNorm(nn.Sequential):
     ):
         super().__init__(
             # The norm removes any bias.
-            nn.Conv2d(
-                inputs, outputs, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"
-            ),
+            ReflectConv(inputs, outputs, kernel, stride),
             nn.InstanceNorm2d(outputs, affine=True),
             *([nn.ReLU(inplace=True)] if relu else []),
         )

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nst.errors import NstError
-from nst.network import Residual, ThinConv, TransformNet, Up
+from nst.network import ReflectConv, Residual, ThinConv, TransformNet, Up
 
 torch.manual_seed(0)
 NET = TransformNet(width=4, blocks=1)
@@ -107,6 +107,19 @@ def test_thin_convolution_is_a_convolution(size: tuple[int, int]) -> None:
     plain.load_state_dict(thin.state_dict())
     x = torch.rand(2, 4, *size, dtype=torch.float64)
     _same_with_gradients(thin, plain, x)
+
+
+def test_convolution_of_many_channels_is_the_direct_one() -> None:
+    conv = ReflectConv(128, 128, 3)
+    x = torch.randn(2, 128, 13, 18)
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    y, reference = conv(ours), nn.Conv2d.forward(conv, theirs)
+    torch.testing.assert_close(y, reference, atol=1e-4, rtol=1e-4)
+    cotangent = torch.randn_like(reference)
+    grads = torch.autograd.grad(y, (ours, conv.weight), cotangent)
+    expected = torch.autograd.grad(reference, (theirs, conv.weight), cotangent)
+    for a, b in zip(grads, expected, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
 
 
 def test_up_sampling_is_doubling_and_then_convolving() -> None:

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from nst import winograd
 from nst.errors import NstError, unknown
-from nst.vgg import winograd
 from nst.vgg.layers import canonical, deepest, layer_names
 from nst.vgg.sources import PIXELS, Weights
 

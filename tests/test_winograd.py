@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nst.vgg import winograd
+from nst import winograd
 
 
 @settings(max_examples=25, deadline=None)
@@ -47,6 +47,31 @@ def test_gradient_equals_the_direct_convolution(
     reference.backward(cotangent)
     torch.testing.assert_close(y, reference, atol=2e-4, rtol=1e-4)
     torch.testing.assert_close(ours.grad, theirs.grad, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(19, 12), (18, 14), (3, 5)])
+@pytest.mark.parametrize("tiles", [1, 5, 1024])
+def test_trained_weights_get_the_direct_convolutions_gradients(
+    tiles: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(winograd, "_TILES", tiles)
+    x, weight = torch.randn(3, 4, *size), torch.randn(6, 4, 3, 3)
+    ours = [t.clone().requires_grad_() for t in (x, weight)]
+    theirs = [t.clone().requires_grad_() for t in (x, weight)]
+    y, reference = winograd.Conv3x3.apply(*ours), F.conv2d(*theirs)
+    cotangent = torch.randn_like(reference)
+    y.backward(cotangent)
+    reference.backward(cotangent)
+    torch.testing.assert_close(y, reference, atol=2e-4, rtol=1e-4)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-3, rtol=1e-3)
+
+
+def test_only_the_gradients_asked_for() -> None:
+    x, weight = torch.randn(1, 4, 8, 8), torch.randn(6, 4, 3, 3, requires_grad=True)
+    winograd.Conv3x3.apply(x, weight).sum().backward()
+    assert weight.grad is not None
+    assert x.grad is None
 
 
 def test_pays_with_many_channels_in_float32_only() -> None:
