@@ -30,6 +30,39 @@ CAFFE_MEANS = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
+class PlainNet(nn.Module):
+    """The full network's layers as they are written down, without the product's rewrites."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from nst.network import ConvNorm, Residual
+
+        self.body = nn.Sequential(
+            ConvNorm(3, 32, 9),
+            ConvNorm(32, 64, 3, 2),
+            ConvNorm(64, 128, 3, 2),
+            *(Residual(128) for _ in range(5)),
+            nn.Sequential(nn.Upsample(scale_factor=2), ConvNorm(128, 64, 3)),
+            nn.Sequential(nn.Upsample(scale_factor=2), ConvNorm(64, 32, 3)),
+            nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect"),
+        )
+        self.photo = nn.InstanceNorm2d(3, eps=1e-3, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = 0.05 * self.body(x - 0.5) + self.photo(x)
+        return y
+
+
+def same_function(plain: PlainNet) -> None:
+    """Stop unless the plain network computes what the product's does, from the same weights."""
+    from nst.network import TransformNet
+
+    ours, x = TransformNet(), torch.rand(1, 3, 64, 64)
+    weights = zip(ours.state_dict(), plain.state_dict().values(), strict=True)
+    ours.load_state_dict(dict(weights))
+    torch.testing.assert_close(plain(x), ours(x), rtol=1e-4, atol=1e-4)
+
+
 class PlainVgg(nn.Module):
     """VGG-19 to relu4_1 as modules in a row, with the default loss's first border."""
 
@@ -67,10 +100,10 @@ def plain_gram(x: Tensor) -> Tensor:
 
 def plain(steps: int) -> list[float]:
     """Seconds of each step of the plain loop."""
-    from nst.network import TransformNet
     from train.data import find_photos, read_crop
 
-    net, vgg = TransformNet(), PlainVgg()
+    net, vgg = PlainNet(), PlainVgg()
+    same_function(net)
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
     crops = [read_crop(p, SIZE, None) for p in find_photos(PHOTOS)[:BATCH]]
     photos = torch.stack(
