@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 
 from nst.sidecar import METADATA_KEY, ModelFacts, sidecar_path
+
+# A shell has its background jobs ignore Ctrl-C, and the processes that tests start inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
