@@ -30,20 +30,38 @@ CAFFE_MEANS = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
 
-class PlainNet(nn.Module):
-    """The full network's layers as they are written down, without the product's rewrites."""
+def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution and instance normalisation."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False, padding_mode="reflect"),
+        nn.InstanceNorm2d(outputs, affine=True),
+    )
+
+
+class PlainResidual(nn.Module):
+    """x + conv-norm-ReLU-conv-norm of x."""
 
     def __init__(self) -> None:
         super().__init__()
-        from nst.network import ConvNorm, Residual
+        self.body = nn.Sequential(conv_norm(128, 128, 3), nn.ReLU(), conv_norm(128, 128, 3))
 
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = x + self.body(x)
+        return y
+
+
+class PlainNet(nn.Module):
+    """The full network's layers as they are written down, with nothing of the product's."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.body = nn.Sequential(
-            ConvNorm(3, 32, 9),
-            ConvNorm(32, 64, 3, 2),
-            ConvNorm(64, 128, 3, 2),
-            *(Residual(128) for _ in range(5)),
-            nn.Sequential(nn.Upsample(scale_factor=2), ConvNorm(128, 64, 3)),
-            nn.Sequential(nn.Upsample(scale_factor=2), ConvNorm(64, 32, 3)),
+            *(conv_norm(3, 32, 9), nn.ReLU()),
+            *(conv_norm(32, 64, 3, 2), nn.ReLU()),
+            *(conv_norm(64, 128, 3, 2), nn.ReLU()),
+            *(PlainResidual() for _ in range(5)),
+            *(nn.Upsample(scale_factor=2), conv_norm(128, 64, 3), nn.ReLU()),
+            *(nn.Upsample(scale_factor=2), conv_norm(64, 32, 3), nn.ReLU()),
             nn.Conv2d(32, 3, 9, padding=4, padding_mode="reflect"),
         )
         self.photo = nn.InstanceNorm2d(3, eps=1e-3, affine=True)

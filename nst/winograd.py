@@ -32,8 +32,12 @@ _INPUT = torch.tensor(
     ],
     dtype=torch.float64,
 )
-_KERNEL = torch.tensor(
-    [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], dtype=torch.float64
+_KERNEL = (
+    torch.tensor(
+        [[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]],
+        dtype=torch.float64,
+    )
+    / 24
 )
 _OUTPUT = torch.tensor(
     [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]],
@@ -78,7 +82,7 @@ def transform(weight: Tensor) -> Tensor:
     Returns:
         (36, outputs, inputs) of the kernel's dtype.
     """
-    kernel = (_KERNEL / 24).to(weight.dtype)
+    kernel = _KERNEL.to(weight.dtype)
     return torch.einsum("ai,bj,ocij->aboc", kernel, kernel, weight).flatten(0, 1).contiguous()
 
 
@@ -182,7 +186,7 @@ def _weight_gradient(x: Tensor, gradient: Tensor) -> Tensor:
         inputs = _tiles(x[sample, :, 4 * rows.start : 4 * rows.stop + 2], _INPUT_2D)
         outputs = _tiles(gradient[sample, :, 4 * rows.start : 4 * rows.stop], _GRADIENT_2D)
         total.baddbmm_(outputs, inputs.transpose(1, 2))
-    kernel = (_KERNEL / 24).float()
+    kernel = _KERNEL.float()
     return torch.einsum("ai,bj,aboc->ocij", kernel, kernel, total.view(6, 6, *total.shape[1:]))
 
 
