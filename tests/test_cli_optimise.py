@@ -72,11 +72,11 @@ def test_the_default(optimise: Callable[..., tuple[str, str]], rendered: list[An
     assert out.startswith("nst: out.png after 3 iterations, ")
     assert "3/3" in err
     loss, subject, method, options = rendered[0]
-    assert (loss.config, method) == (LossConfig(), Method(iterations=3))
+    assert (loss.config, method) == (LossConfig(tv_weight=1.0), Method(iterations=3))
     assert subject.styles[0].image.shape[2:] == (24, 20)
     assert options["start_picture"] is None
     first = load("out.png").rgb
-    optimise("--iterations 0")
+    optimise("--iterations 0 --start content")
     assert np.array_equal(load("out.png").rgb, load("photo.png").rgb)
     assert not np.array_equal(load("out.png").rgb, first)
 

@@ -1,4 +1,4 @@
-from itertools import groupby, islice
+from itertools import groupby, islice, pairwise
 from typing import Any
 
 import pytest
@@ -111,7 +111,9 @@ def test_each_level_has_its_own_style_and_content(loss: PerceptualLoss) -> None:
 
 
 def test_one_level_is_minimise(loss: PerceptualLoss) -> None:
-    method = Method(iterations=5, start="content+noise", seed=3, noise=0.1, history=4)
+    method = Method(
+        iterations=5, start="content+noise", seed=3, noise=0.1, history=4, precondition=0
+    )
     steps = list(render(loss, SUBJECT, method))
     loss.set_style(SUBJECT.styles[0].image)
     targets = loss.content_targets(SUBJECT.content)
@@ -122,9 +124,21 @@ def test_one_level_is_minimise(loss: PerceptualLoss) -> None:
         assert step.total == other.total
 
 
+def test_the_curvature_is_measured_once_for_all_levels(loss: PerceptualLoss) -> None:
+    steps = by_level(list(render(loss, SUBJECT, Method(iterations=[4, 4], precondition=2))))
+    took = [b.evaluations - a.evaluations for level in steps for a, b in pairwise(level)]
+    assert took == [1, 1, 3, 1, 1, 1, 1, 1]
+
+
+def test_wash_is_of_the_heaviest_style(loss: PerceptualLoss) -> None:
+    light, heavy = Style(torch.full((1, 3, 20, 20), 0.1)), Style(torch.full((1, 3, 9, 9), 0.7), 2.0)
+    first = next(render(loss, Subject(SUBJECT.content, (light, heavy)), Method(iterations=0)))
+    assert torch.allclose(first.image, torch.full((1, 3, 32, 40), 0.7))
+
+
 def test_several_styles_and_their_weights(loss: PerceptualLoss) -> None:
     first, second = SUBJECT.styles[0], Style(picture(20, 20, 9), weight=3.0)
-    method = Method(iterations=0)
+    method = Method(iterations=0, start="content")
 
     def style_loss(*styles: Style) -> float:
         return next(render(loss, Subject(SUBJECT.content, styles), method)).style
@@ -140,7 +154,7 @@ def test_masks_go_down_with_the_pictures(loss: PerceptualLoss) -> None:
     photo = SUBJECT.content
     turned = Style(photo.flip(3), masks=masks.flip(2))
     crossed = Style(photo.flip(3), masks=masks.flip(2).flip(0))
-    method = Method(iterations=[1, 1])
+    method = Method(iterations=[1, 1], start="content")
     matching = by_level(list(render(loss, Subject(photo, (turned,), masks), method)))
     crossing = by_level(list(render(loss, Subject(photo, (crossed,), masks), method)))
     assert [tuple(g[0].image.shape[2:]) for g in matching] == [(16, 20), (32, 40)]
@@ -194,6 +208,7 @@ def test_can_be_left_at_any_record(loss: PerceptualLoss) -> None:
         ({"iterations": [3, -1]}, "-1 iterations"),
         ({"scale_step": 1.0}, r"scale_step is 1\.0"),
         ({"history": 0}, "history 0"),
+        ({"precondition": -1}, "precondition is -1"),
         ({"noise": -1.0}, r"noise is -1\.0"),
     ],
 )

@@ -44,6 +44,22 @@ def test_seeds(kind: str) -> None:
     assert not torch.equal(first, start_image("noise", PHOTO, 2, noise_kind=kind))
 
 
+def test_wash_is_the_photo_pale_in_the_styles_colours() -> None:
+    photo = 0.2 * torch.rand(PHOTO.shape, generator=torch.Generator().manual_seed(1))
+    style = 0.5 + 0.4 * torch.rand(1, 3, 30, 40, generator=torch.Generator().manual_seed(2))
+    wash = start_image("wash", photo, style=style)
+    assert torch.allclose(wash.mean((2, 3)), style.mean((2, 3)), atol=1e-5)
+    expected = 0.3 * style.std((2, 3), correction=0)
+    assert torch.allclose(wash.std((2, 3), correction=0), expected, rtol=1e-3)
+    for painted, seen in zip(channels(wash), channels(photo), strict=True):
+        assert torch.corrcoef(torch.stack([painted, seen]))[0, 1] > 0.999
+
+
+def test_wash_of_one_colour_is_the_styles_mean() -> None:
+    style = torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(start_image("wash", PHOTO, style=style), style.expand_as(PHOTO))
+
+
 def test_content_is_a_copy() -> None:
     start = start_image("content", PHOTO)
     assert torch.equal(start, PHOTO)

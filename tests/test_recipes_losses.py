@@ -240,7 +240,12 @@ def nst(x: Tensor, p: Tensor, a: Tensor) -> Terms:
     for layer in RELU[:4]:
         g, s = (gram(t[layer]) / size(t[layer])[1] for t in (f, a_))
         style = style + square(g, s) / (s**2).sum() / 4
-    return {"content": content, "style": 5 * style}
+    across, down = x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
+    return {
+        "content": content,
+        "style": 5 * style,
+        "tv": ((across**2).sum() + (down**2).sum()) / x.numel(),
+    }
 
 
 def matting() -> sparse.csr_array:

@@ -42,7 +42,8 @@ class Controls:
         content_mask: Picture of the photo's regions, each in a flat colour.
         style_mask: The same of each style; a region of the photo takes after that of its colour.
         similarity: Weights of the style layers as zandian2022 has them.
-        start: Where to start: content, noise, style, content+noise, network, or a picture's file.
+        start: Where to start: wash (the photo, pale and in the style's colours), content, noise,
+            style, content+noise, network, or a picture's file.
         start_model: Model for the start "network".
         start_style: Style that comes with nst, for the start "network". By default the one that
             was trained on the style picture.

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
+from nst.optimise.preconditioner import EVALUATIONS, Preconditioner
 from nst.optimise.steps import Objective, Step, evaluate, not_finite, record
 
 # What L-BFGS sees as the loss of the start. It has thresholds with a unit (pairs with s·y below
@@ -17,13 +18,24 @@ from nst.optimise.steps import Objective, Step, evaluate, not_finite, record
 # reach 1e19, whose squares overflow.
 _START = 1000.0
 _EXPLODED = 10.0
+# Root mean squares of updates, for pixels in [0, 1]. The first update of L-BFGS in torch's way is
+# too small to learn from: at a pale start its curvature is next to nothing, and the second update
+# then throws the picture out of its range.
+_FIRST = 0.02
+_LONGEST = 0.05
 
 _Make: TypeAlias = Callable[[Tensor, float], torch.optim.Optimizer]
-"""From the picture and a factor of the step, an optimiser of the picture."""
+"""From what is changed and a factor of the step, an optimiser of it."""
 
 
 def lbfgs(
-    objective: Objective, image: Tensor, *, iterations: int, history: int, clip: bool
+    objective: Objective,
+    image: Tensor,
+    *,
+    iterations: int,
+    history: int,
+    clip: bool,
+    preconditioner: Preconditioner | None = None,
 ) -> Iterator[Step]:
     """L-BFGS, one evaluation in each iteration: no line search, and no tolerance ends it early.
 
@@ -33,6 +45,8 @@ def lbfgs(
         iterations: Updates of the picture.
         history: Curvature pairs that are kept.
         clip: Clip the pixels to [0, 1] after every update, as Johnson et al. 2016 did.
+        preconditioner: Coordinates to go on in, after the updates that it asks for; at once if it
+            was measured before.
 
     Yields:
         iterations + 1 records, the start first.
@@ -41,9 +55,9 @@ def lbfgs(
         NstError: The loss of the start is not finite.
     """
 
-    def make(pixels: Tensor, rate: float) -> torch.optim.Optimizer:
+    def make(change: Tensor, rate: float) -> torch.optim.Optimizer:
         return torch.optim.LBFGS(
-            [pixels],
+            [change],
             lr=rate,
             max_iter=1,
             history_size=history,
@@ -52,7 +66,16 @@ def lbfgs(
             tolerance_change=0.0,
         )
 
-    return _descend(objective, image, make, iterations, clip, seen=_START, worst=_EXPLODED)
+    return _descend(
+        objective,
+        image,
+        make,
+        iterations,
+        clip,
+        seen=_START,
+        worst=_EXPLODED,
+        preconditioner=preconditioner,
+    )
 
 
 def adam(
@@ -74,10 +97,19 @@ def adam(
         NstError: The loss of the start is not finite.
     """
 
-    def make(pixels: Tensor, rate: float) -> torch.optim.Optimizer:
-        return torch.optim.Adam([pixels], lr=rate * learning_rate)
+    def make(change: Tensor, rate: float) -> torch.optim.Optimizer:
+        return torch.optim.Adam([change], lr=rate * learning_rate)
 
-    return _descend(objective, image, make, iterations, clip, seen=None, worst=math.inf)
+    return _descend(
+        objective,
+        image,
+        make,
+        iterations,
+        clip,
+        seen=None,
+        worst=math.inf,
+        preconditioner=None,
+    )
 
 
 def _descend(
@@ -89,6 +121,7 @@ def _descend(
     *,
     seen: float | None,
     worst: float,
+    preconditioner: Preconditioner | None,
 ) -> Iterator[Step]:
     """Update a picture by gradients; where the loss explodes, go on from the best so far.
 
@@ -102,33 +135,62 @@ def _descend(
     if not math.isfinite(best.total):
         raise not_finite()
     scale = seen / abs(best.total) if seen and best.total else 1.0
-    rate = 1.0
-    optimiser = make(pixels, rate)
+    rate, measurements = 1.0, 0
+    # What the optimiser changes: the way from the picture as it is, in the preconditioner's
+    # coordinates. Both solvers look at gradients and their own steps alone, never at the place.
+    change = torch.zeros_like(pixels)
+    optimiser = make(change, rate)
     for iteration in range(iterations + 1):
         if iteration:
             now = evaluate(objective, pixels)
         if now.total < best.total:
             best = now
+        evaluations = iteration + 1 + measurements
         yield record(
-            now.image, now.terms, iteration=iteration, evaluations=iteration + 1, began=began
+            now.image, now.terms, iteration=iteration, evaluations=evaluations, began=began
         )
+        if iteration == iterations:
+            return
+        if preconditioner and not preconditioner.measured and preconditioner.after <= iteration:
+            preconditioner.measure(objective, best.image)
+            measurements = EVALUATIONS
+            optimiser = make(change, rate)
         with torch.no_grad():
             if not (now.total <= worst * best.total and bool(now.gradient.isfinite().all())):
                 pixels.copy_(best.image)
                 rate /= 2
-                optimiser = make(pixels, rate)
+                optimiser = make(change, rate)
                 continue
-            _update(optimiser, pixels, scale * now.gradient, scale * now.total)
+            pixels += _update(
+                optimiser, change, scale * now.gradient, scale * now.total, preconditioner, rate
+            )
             if clip:
                 pixels.clamp_(0, 1)
             if torch.equal(pixels, now.image):
                 # L-BFGS found no way down, and would give the same answer for ever.
-                optimiser = make(pixels, rate)
+                optimiser = make(change, rate)
 
 
 def _update(
-    optimiser: torch.optim.Optimizer, pixels: Tensor, gradient: Tensor, value: float
-) -> None:
-    """One update from a gradient that is already known."""
-    pixels.grad = gradient
+    optimiser: torch.optim.Optimizer,
+    change: Tensor,
+    gradient: Tensor,
+    value: float,
+    preconditioner: Preconditioner | None,
+    rate: float,
+) -> Tensor:
+    """The update of the pixels from a gradient that is already known."""
+    first = not optimiser.state[change]
+    change.zero_()
+    change.grad = preconditioner.scale(gradient) if preconditioner else gradient
     optimiser.step(lambda: value)
+    if not preconditioner:
+        return change
+    moved = preconditioner.scale(change)
+    length = moved.square().mean().sqrt().item()
+    if not length or (not first and length <= _LONGEST):
+        return moved
+    factor = (rate * _FIRST if first else _LONGEST) / length
+    # L-BFGS learns from the step that it believes to have taken.
+    optimiser.state[change]["t"] *= factor
+    return factor * moved

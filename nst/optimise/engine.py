@@ -11,6 +11,7 @@ from torch import Tensor
 from nst.errors import NstError, unknown
 from nst.losses import PerceptualLoss
 from nst.optimise.descent import adam, lbfgs
+from nst.optimise.preconditioner import Preconditioner
 from nst.optimise.scipy_lbfgsb import lbfgsb
 from nst.optimise.start import start_image
 from nst.optimise.steps import Objective, Step, record
@@ -29,6 +30,7 @@ def minimise(
     evaluations: int = 20,
     clip: bool = False,
     clip_last: bool = False,
+    preconditioner: Preconditioner | None = None,
 ) -> Iterator[Step]:
     """Minimise an objective over the pixels.
 
@@ -43,6 +45,7 @@ def minimise(
         evaluations: Evaluations in each of SciPy's iterations.
         clip: Clip the pixels to [0, 1], those of the start and after every update.
         clip_last: Clip the pixels of the last picture alone.
+        preconditioner: Of "lbfgs", the coordinates to go on in; None for pixels.
 
     Returns:
         An iterator over iterations + 1 records, the start first, which can be left at any time.
@@ -54,7 +57,14 @@ def minimise(
     check_numbers(optimiser, iterations, history, learning_rate, evaluations)
     start = image.clamp(0, 1) if clip else image
     if optimiser == "lbfgs":
-        steps = lbfgs(objective, start, iterations=iterations, history=history, clip=clip)
+        steps = lbfgs(
+            objective,
+            start,
+            iterations=iterations,
+            history=history,
+            clip=clip,
+            preconditioner=preconditioner,
+        )
     elif optimiser == "adam":
         steps = adam(
             objective, start, iterations=iterations, learning_rate=learning_rate, clip=clip
