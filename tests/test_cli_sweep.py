@@ -94,6 +94,7 @@ def test_a_sweep_writes_every_picture_and_a_sheet(
 
     monkeypatch.setattr(optimise, "contact_sheet", noted)
     sweep = ["--sweep", "style_weight=0,20", "--log", "l.csv"]
+    sweep += ["--start", "content", "--tv-weight", "0"]
     assert main([*COMMAND, *sweep]) == 0
     names = [f"style_weight-{value}" for value in ("0", "20")]
     assert files(here) == {
