@@ -85,14 +85,14 @@ def enlarged(subject: Subject, size: int) -> Subject:
     return replace(subject, content=F.interpolate(photo, sides, mode="bicubic").clamp(0, 1))
 
 
-def ours(scene: Any) -> list[tuple[float, float]]:
+def ours(subject: Subject) -> list[tuple[float, float]]:
     """Seconds and total of each iteration of the default preset at its full size."""
     keep_freed_memory()
     began = time.perf_counter()
     loss = PerceptualLoss(LOSS)
     return [
         (time.perf_counter() - began, step.total)
-        for step in render(loss, scene.subject, Method())
+        for step in render(loss, subject, Method())
         if step.level == step.levels - 1
     ]
 
@@ -123,7 +123,7 @@ def main() -> None:
         curve = (
             plain(subject.content, subject.styles[0].image, arguments.iterations)
             if arguments.only == "plain"
-            else ours(scene)
+            else ours(subject)
         )
         print(json.dumps(curve))
         return
