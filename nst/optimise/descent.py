@@ -100,16 +100,7 @@ def adam(
     def make(change: Tensor, rate: float) -> torch.optim.Optimizer:
         return torch.optim.Adam([change], lr=rate * learning_rate)
 
-    return _descend(
-        objective,
-        image,
-        make,
-        iterations,
-        clip,
-        seen=None,
-        worst=math.inf,
-        preconditioner=None,
-    )
+    return _descend(objective, image, make, iterations, clip)
 
 
 def _descend(
@@ -119,9 +110,9 @@ def _descend(
     iterations: int,
     clip: bool,
     *,
-    seen: float | None,
-    worst: float,
-    preconditioner: Preconditioner | None,
+    seen: float | None = None,
+    worst: float = math.inf,
+    preconditioner: Preconditioner | None = None,
 ) -> Iterator[Step]:
     """Update a picture by gradients; where the loss explodes, go on from the best so far.
 

@@ -46,9 +46,9 @@ class Preconditioner:
         """Whether there is something to scale with."""
         return self._scales is not None
 
-    def measure(self, objective: Objective, image: Tensor, seed: int = 0) -> None:
+    def measure(self, objective: Objective, image: Tensor) -> None:
         """Take the curvature of an objective at a picture, (1, 3, H, W)."""
-        self._scales = scales(curvature(objective, image, seed))
+        self._scales = scales(curvature(objective, image))
 
     def scale(self, image: Tensor) -> Tensor:
         """The symmetric map S between gradients, coordinates and pixels, (1, 3, H, W).

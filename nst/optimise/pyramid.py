@@ -70,7 +70,7 @@ class Method:
         evaluations: Evaluations in each iteration of SciPy's.
         history: Curvature pairs that both L-BFGS keep.
         precondition: Updates after which "lbfgs" goes on in coordinates scaled by the curvature of
-            the loss, which it measures then: several times faster in the end; 0 for never.
+            the loss, which it measures then; 0 for never.
         learning_rate: Of Adam, for pixels in [0, 1].
         start: Where to start: "wash", "content", "noise", "style", "content+noise" or "network".
         noise: Half-width of the noise of "content+noise", for pixels in [0, 1].
