@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
+import torch.nn.functional as F  # noqa: E402
+
 from nst.cli import main, painting, scene  # noqa: E402
 from nst.cli.scene import Controls, read_scene  # noqa: E402
 from nst.colour import match_colours  # noqa: E402
 from nst.errors import NstError  # noqa: E402
-from nst.images import load  # noqa: E402
+from nst.images import Picture, load, stretch  # noqa: E402
 from nst.losses import LossConfig  # noqa: E402
 from nst.optimise import Method, Step  # noqa: E402
+from nst.tensors import to_array  # noqa: E402
 
 
 @pytest.fixture
@@ -75,6 +79,7 @@ def test_the_default(optimise: Callable[..., tuple[str, str]], rendered: list[An
     assert (loss.config, method) == (LossConfig(tv_weight=1.0), Method(iterations=3))
     assert subject.styles[0].image.shape[2:] == (24, 20)
     assert options["start_picture"] is None
+    assert subject.content.shape[2:] == (28, 36)
     first = load("out.png").rgb
     optimise("--iterations 0 --start content")
     assert np.array_equal(load("out.png").rgb, load("photo.png").rgb)
@@ -161,9 +166,29 @@ def test_colours_are_matched_or_only_brightness_is_taken(here: Path) -> None:
 def test_masks(optimise: Callable[..., tuple[str, str]], rendered: list[Any]) -> None:
     optimise("--content-mask photo-mask.png --style-mask style-mask.png --iterations 1")
     subject = rendered[0][1]
-    assert subject.masks.shape == (2, 20, 28)
+    assert subject.masks.shape == (2, 28, 36)
     assert subject.styles[0].masks.shape == (2, 24, 20)
     assert subject.masks.sum(0).eq(1).all()
+
+
+@pytest.mark.parametrize("margin", [0, 3, 40])
+def test_a_margin_is_painted_and_cut_off(here: Path, margin: int) -> None:
+    masks = Controls(content_mask="photo-mask.png", style_mask=["style-mask.png"])
+    made = read_scene("photo.png", ["style.png"], replace(masks, margin=margin, start="other.png"))
+    photo, subject = made.photo.rgb, made.subject
+    assert subject.masks is not None
+    assert made.start_picture is not None
+    size = (20 + 2 * margin, 28 + 2 * margin)
+    assert subject.content.shape[2:] == subject.masks.shape[1:] == size
+    assert made.start_picture.shape[2:] == size
+    sides = ((margin, margin), (margin, margin), (0, 0))
+    assert np.array_equal(to_array(subject.content), np.pad(photo, sides, "reflect"))
+    assert np.array_equal(made.draw(Step(1, 1, 0, 0, 0, 0, 0, 0, subject.content)).rgb, photo)
+    # The picture of a coarser level has its place too.
+    small = F.avg_pool2d(subject.content, 2)
+    drawn = made.draw(Step(1, 1, 0, 0, 0, 0, 0, 0, small)).rgb
+    whole = stretch(Picture(to_array(small)), size[::-1]).rgb
+    assert np.array_equal(drawn, whole[margin : margin + 20, margin : margin + 28])
 
 
 def test_starts(
@@ -173,7 +198,8 @@ def test_starts(
     here: Path,
 ) -> None:
     optimise("--start other.png --iterations 0")
-    assert rendered[0][3]["start_picture"].shape == (1, 3, 30, 24)
+    framed = rendered[0][3]["start_picture"]
+    assert framed.shape == rendered[0][1].content.shape
     optimise("--start noise --seed 4 --iterations 0")
     assert (rendered[1][2].start, rendered[1][2].seed) == ("noise", 4)
     # This network inverts colours.
@@ -201,7 +227,9 @@ def test_low_memory(
     optimise: Callable[..., tuple[str, str]], rendered: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(painting, "check_memory", lambda *_, low_memory: asked.append(low_memory))
+    monkeypatch.setattr(
+        painting, "check_memory", lambda *_, low_memory, **__: asked.append(low_memory)
+    )
     optimise("--iterations 0")
     optimise("--iterations 0 --low-memory")
     assert asked == [call[0].vgg.low_memory for call in rendered] == [False, True]

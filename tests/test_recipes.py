@@ -169,9 +169,9 @@ def test_preset_opens_with_what_it_is(recipe: Recipe) -> None:
 
 def test_the_default_preset_is_the_defaults_of_the_code() -> None:
     settings = read_recipe("nst").settings
-    assert settings.keys() == LOSS | METHOD
-    # A network that is trained has no speckle to smooth away; free pixels do.
-    assert settings == asdict(LossConfig(tv_weight=1.0)) | asdict(Method())
+    assert settings.keys() == LOSS | METHOD | {"margin"}
+    # A network that is trained has no speckle to smooth away, and no rim; free pixels do.
+    assert settings == asdict(LossConfig(tv_weight=1.0)) | asdict(Method()) | {"margin": 4}
 
 
 def test_unknown_preset_says_what_is_near() -> None:

@@ -113,8 +113,9 @@ def paint(task: Task, title: str = "optimising") -> tuple[Picture, bool]:
     loss = _loss(task, device)
     start = task.controls.start
     method = replace(task.method, start=start if start in STARTS else "content")
-    size = scene.subject.content.shape
-    check_memory(loss, (size[2], size[3]), method, low_memory=task.low_memory)
+    width, height = scene.photo.size
+    margin = task.controls.margin
+    check_memory(loss, (height, width), method, margin=margin, low_memory=task.low_memory)
     steps, stages = _engine(loss, on_device(scene.subject, device), method, scene)
     with contextlib.ExitStack() as opened:
         # All are opened before the work: what cannot be written should fail now. The picture is

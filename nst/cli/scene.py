@@ -33,6 +33,8 @@ class Controls:
         size: Of the photo: 512 shrinks it to a long side of at most 512 pixels, 512^2 to an area
             of at most 512 × 512, and 400x300 stretches it to exactly that. By default its own.
         restore_size: Give the result the photo's own size again.
+        margin: Pixels around the photo, its mirror image, that are painted too and then cut off:
+            VGG sees less at a border, and would have a rim painted.
         style_size: Size of the style pictures, and so of the strokes: 512 for a short side of 512
             pixels, "content" for exactly the photo's size, "area" for as many pixels as the photo
             has. By default the photo's short side.
@@ -51,6 +53,7 @@ class Controls:
 
     size: int | str | None = None
     restore_size: bool = False
+    margin: int = 0
     style_size: int | str | None = None
     style_weights: list[float] | None = None
     keep_colour: Literal["none", "match", "luminance"] = "none"
@@ -69,8 +72,8 @@ class Scene:
     Attributes:
         original: The photo as it was read.
         photo: The same at the size that is worked at.
-        subject: Photo, styles and regions as tensors on the CPU.
-        start_picture: Where to start if it is none of the engine's starts, (1, 3, h, w).
+        subject: Photo and its regions with the margin, and styles, as tensors on the CPU.
+        start_picture: Where to start if it is none of the engine's starts, of the subject's size.
         controls: What they were made with.
     """
 
@@ -82,7 +85,10 @@ class Scene:
 
     def draw(self, step: Step) -> Picture:
         """The finished picture of a record, of whatever level: size, colours and alpha."""
-        picture = stretch(Picture(to_array(step.image)), self.photo.size)
+        margin = self.controls.margin
+        width, height = self.photo.size
+        framed = stretch(Picture(to_array(step.image)), (width + 2 * margin, height + 2 * margin))
+        picture = Picture(framed.rgb[margin : margin + height, margin : margin + width])
         if self.controls.keep_colour == "luminance":
             picture = replace(picture, rgb=keep_luminance(self.photo.rgb, picture.rgb))
         base = self.original if self.controls.restore_size else self.photo
@@ -100,6 +106,8 @@ def read_scene(content: str, styles: Sequence[str], controls: Controls) -> Scene
     Raises:
         NstError: A picture that cannot be read or is too small, or controls that do not fit.
     """
+    if controls.margin < 0:
+        raise NstError(f"margin is {controls.margin}: give 0 or more pixels.")
     original = load(content)
     photo = _sized(original, _working_size(original.size, controls.size))
     weights = controls.style_weights or [1.0] * len(styles)
@@ -108,8 +116,9 @@ def read_scene(content: str, styles: Sequence[str], controls: Controls) -> Scene
     paintings = [_style(path, photo, controls) for path in styles]
     regions = _regions(photo.rgb, paintings, controls)
     grey = controls.keep_colour == "luminance"
+    framed = _framed(photo.rgb, controls.margin)
     subject = Subject(
-        to_tensor(luminance(photo.rgb) if grey else photo.rgb),
+        to_tensor(luminance(framed) if grey else framed),
         tuple(
             Style(to_tensor(rgb), weight, masks)
             for rgb, weight, masks in zip(paintings, weights, regions[1:], strict=True)
@@ -117,6 +126,11 @@ def read_scene(content: str, styles: Sequence[str], controls: Controls) -> Scene
         regions[0],
     )
     return Scene(original, photo, subject, _start_picture(photo, styles, controls), controls)
+
+
+def _framed(rgb: NDArray[np.uint8], margin: int) -> NDArray[np.uint8]:
+    """(H, W, 3) with its mirror image around it."""
+    return np.pad(rgb, ((margin, margin), (margin, margin), (0, 0)), "reflect")
 
 
 def on_device(subject: Subject, device: torch.device) -> Subject:
@@ -197,19 +211,21 @@ def _regions(
         (photo.shape[0], photo.shape[1]),
         [(rgb.shape[0], rgb.shape[1]) for rgb in paintings],
     )
-    return [torch.from_numpy(masks) for masks in (found.content, *found.styles)]
+    side = (controls.margin, controls.margin)
+    content = np.pad(found.content, ((0, 0), side, side), "reflect")
+    return [torch.from_numpy(masks) for masks in (content, *found.styles)]
 
 
 def _start_picture(photo: Picture, styles: Sequence[str], controls: Controls) -> Tensor | None:
     """The start that is none of the engine's own: a file, or what a network makes of the photo."""
     start = controls.start
     if controls.start_model is not None or controls.start_style is not None or start == "network":
-        return to_tensor(_by_network(photo, styles, controls))
+        return to_tensor(_framed(_by_network(photo, styles, controls), controls.margin))
     if start in STARTS:
         return None
     if not Path(start).suffix and not Path(start).is_file():
         raise unknown("start", start, [*STARTS, "FILE.png"])
-    return to_tensor(load(start).rgb)
+    return to_tensor(_framed(stretch(load(start), photo.size).rgb, controls.margin))
 
 
 def _by_network(photo: Picture, styles: Sequence[str], controls: Controls) -> NDArray[np.uint8]:
