@@ -2,21 +2,25 @@
 
     python benchmarks/optimiser_memory.py PHOTO STYLE --size 1024 [--low-memory]
 
-The peak is the process's own, Python and torch included, after enough iterations to fill the
-history of L-BFGS.
+The default preset, for enough iterations to fill the history of L-BFGS. The peak is the process's
+own, Python and torch included.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+from dataclasses import fields
 from pathlib import Path
 
 from nst.cli.scene import Controls, read_scene
 from nst.losses import LossConfig, PerceptualLoss
 from nst.optimise import Method, render
 from nst.optimise.memory import check_memory
+from nst.recipes import read_recipe
 from nst.tensors import keep_freed_memory
+
+SETTINGS = read_recipe("nst").settings
 
 
 def main() -> None:
@@ -27,10 +31,12 @@ def main() -> None:
     parser.add_argument("--low-memory", action="store_true")
     arguments = parser.parse_args()
     keep_freed_memory()
-    scene = read_scene(str(arguments.photo), [str(arguments.style)], Controls(size=arguments.size))
+    controls = Controls(size=arguments.size, margin=SETTINGS["margin"])
+    scene = read_scene(str(arguments.photo), [str(arguments.style)], controls)
     height, width = scene.subject.content.shape[2:]
-    method = Method(iterations=[2, 2, Method().history + 2])
-    loss = PerceptualLoss(LossConfig(), low_memory=arguments.low_memory)
+    method = Method(iterations=[Method().precondition + 2, 2 * Method().history])
+    config = LossConfig(**{f.name: SETTINGS[f.name] for f in fields(LossConfig)})
+    loss = PerceptualLoss(config, low_memory=arguments.low_memory)
     estimate = check_memory(loss, (height, width), method, low_memory=arguments.low_memory)
     for step in render(loss, scene.subject, method):
         seconds = step.seconds

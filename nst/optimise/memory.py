@@ -2,11 +2,12 @@
 
 An estimate in bytes for each pixel: what VGG and the loss keep for the gradient, the gradients of
 the largest layer, and the solver's own pictures. Against the allocations that torch's profiler
-counts it is within about a quarter.
+counts it is within about a quarter; a process takes more, as its heap has holes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ from nst.optimise.pyramid import Method
 from nst.vgg import canonical
 from nst.vgg.layers import WIDTHS
 
-_FLOAT, _INDEX = 4, 8
+_FLOAT, _PLACE = 4, 4
 _PICTURE = 3 * _FLOAT
 # The gradients of a layer's output, of its input, and of the next loss term, alive at once.
 _GRADIENTS = 3
@@ -28,6 +29,8 @@ _PICTURES = 10
 # The matting Laplacian, 25 numbers and their places for each pixel, and a product with it. Building
 # it takes more, but VGG keeps nothing at that time.
 _MATTING = 25 * 12 + 80
+# Resident memory of a processor's heap over the estimate, at 512 and 1024 pixels.
+_HEAP = 1.5
 # Part of the free memory that may be planned with: the estimate is only one.
 _USABLE = 0.9
 
@@ -115,11 +118,11 @@ def _kept_by_vgg(name: str, plan: Footprint) -> float:
     if name.startswith("conv") and (half or name not in plan.style):
         # Its ReLU works in place, or else only a copy is needed.
         return 0.0
-    if not half and name.replace("relu", "conv") in plan.style and _pooled_before(name, plan):
-        # The pool keeps its convolution's output, which the Gram matrix keeps already.
+    if _pooled_before(name, plan):
+        # In place, too, on the pool's output.
         return 0.0
-    index = _INDEX if name.startswith("pool") and plan.pooling == "max" else 0
-    return _values(name) * (plan.bytes_per_activation + index)
+    place = _PLACE if name.startswith("pool") and plan.pooling == "max" else 0
+    return _values(name) * (plan.bytes_per_activation + place)
 
 
 def _pooled_before(name: str, plan: Footprint) -> bool:
@@ -151,6 +154,7 @@ def check_memory(
     size: tuple[int, int],
     method: Method,
     *,
+    margin: int = 0,
     low_memory: bool = False,
     free: int | None = None,
 ) -> int:
@@ -160,6 +164,7 @@ def check_memory(
         loss: The loss, on its device.
         size: Height and width of the picture in pixels.
         method: The solver.
+        margin: Pixels around the picture that are optimised too.
         low_memory: Whether VGG evaluates layers again instead of keeping them.
         free: Bytes that are free; by default those of the loss' device.
 
@@ -169,13 +174,17 @@ def check_memory(
     Raises:
         NstError: More than is free; the message names the long side that fits.
     """
-    pixels = size[0] * size[1]
+    pixels = (size[0] + 2 * margin) * (size[1] + 2 * margin)
     free = _free_memory(loss) if free is None else free
-    needed = pixels * bytes_per_pixel(footprint(loss, method, low_memory=low_memory))
+    heap = _HEAP if loss.vgg.mean.device.type == "cpu" else 1.0
+    needed = heap * pixels * bytes_per_pixel(footprint(loss, method, low_memory=low_memory))
     if free is None or needed <= _USABLE * free:
         return round(needed)
-    side = int(max(size) * (_USABLE * free / needed) ** 0.5)
-    low = pixels * bytes_per_pixel(footprint(loss, method, low_memory=True))
+    # The factor s of both sides for which (s·H + 2·margin) · (s·W + 2·margin) pixels fit.
+    area, half = size[0] * size[1], margin * sum(size)
+    room = pixels * _USABLE * free / needed - (2 * margin) ** 2
+    side = int(max(size) * (math.sqrt(half**2 + area * max(0, room)) - half) / area)
+    low = heap * pixels * bytes_per_pixel(footprint(loss, method, low_memory=True))
     other = ", or --low-memory" if not low_memory and low <= _USABLE * free else ""
     raise NstError(
         f"optimising {size[1]}×{size[0]} pixels needs about {needed / 1e9:.1f} GB of memory, and "

@@ -80,7 +80,10 @@ def evaluate(objective: Objective, image: Tensor) -> Evaluation:
         pixels = copy.detach().requires_grad_()
         terms = objective(pixels)
         (gradient,) = torch.autograd.grad(terms.total.sum(), pixels)
-    return Evaluation(copy, terms, terms.total.item(), gradient.contiguous())
+    # A copy, made when the activations are gone: the gradient itself lies where they were, and for
+    # as long as it is kept the next ones need other memory.
+    own = gradient.clone(memory_format=torch.contiguous_format)
+    return Evaluation(copy, terms, terms.total.item(), own)
 
 
 def record(

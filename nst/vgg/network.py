@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from nst import winograd
 from nst.errors import NstError, unknown
 from nst.vgg.layers import canonical, deepest, layer_names
+from nst.vgg.pooling import MaxPool2x2
 from nst.vgg.sources import PIXELS, Weights
 
 POOLING = ("max", "average")
@@ -94,6 +95,26 @@ class Vgg(nn.Module):
             NstError: An unknown layer, one deeper than the network was built for, or a picture
                 too small to pool that often.
         """
+        names = list(layers)
+        found = dict(self.walk(image, names))
+        return {name: found[name] for name in names}
+
+    def walk(self, image: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """The features of `forward` one by one, from the shallowest to the deepest.
+
+        What is made of each before the next is asked for is differentiated in its turn, too: its
+        gradient then exists only from where VGG's own has come that far back.
+
+        Args:
+            image: As for `forward`.
+            layers: As for `forward`.
+
+        Yields:
+            Each name as given, and its feature.
+
+        Raises:
+            NstError: As `forward`.
+        """
         wanted = {name: canonical(name, self.architecture) for name in layers}
         if missing := [name for name, layer in wanted.items() if layer not in self.layers]:
             raise NstError(f"layer {missing[0]} is deeper than {self.layers[-1]}, the last built.")
@@ -102,14 +123,15 @@ class Vgg(nn.Module):
         # The preparation stays in the picture's own precision: means matter to more than 8 bits.
         x = (image - self.mean.to(image.dtype)) / self.std.to(image.dtype)
         x = x.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        found: dict[str, Tensor] = {}
         for block in self._blocks(last):
             if self.low_memory and x.requires_grad:
                 x, inside = checkpoint(self._run, block, x, kept, use_reentrant=False)
+                for layer, feature in inside.items():
+                    yield from ((name, feature) for name in wanted if wanted[name] == layer)
             else:
-                x, inside = self._run(block, x, kept)
-            found |= inside
-        return {name: found[layer] for name, layer in wanted.items()}
+                for layer, feature in self._each(block, x, kept):
+                    x = feature
+                    yield from ((name, x) for name in wanted if wanted[name] == layer)
 
     def _blocks(self, last: str) -> Iterator[list[str]]:
         """The layers up to the last, cut after each pool."""
@@ -123,14 +145,19 @@ class Vgg(nn.Module):
     def _run(self, names: list[str], x: Tensor, kept: Set[str]) -> tuple[Tensor, dict[str, Tensor]]:
         """The output of layers in a row, and what is kept of those before it."""
         found: dict[str, Tensor] = {}
+        for name, y in self._each(names, x, kept):
+            if name in kept:
+                found[name] = y
+        return y, found
+
+    def _each(self, names: list[str], x: Tensor, kept: Set[str]) -> Iterator[tuple[str, Tensor]]:
+        """Layers in a row and their outputs."""
+        before = ""
         for name in self._pooled_first(names, kept):
             # A ReLU may overwrite its convolution's output, unless that is asked for too.
-            x = self._evaluate(
-                name, x, inplace=not found or next(reversed(found.values())) is not x
-            )
-            if name in kept:
-                found[name] = x
-        return x, found
+            x = self._evaluate(name, x, inplace=before not in kept)
+            yield name, x
+            before = name
 
     def _pooled_first(self, names: list[str], kept: Set[str]) -> list[str]:
         """With a ReLU before maximum pooling moved behind it: the same, for less work."""
@@ -154,4 +181,7 @@ class Vgg(nn.Module):
             return F.relu(x, inplace=inplace)
         if min(x.shape[-2:]) < 2:
             raise NstError(f"the picture is too small for {name}: give one of more pixels.")
-        return F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
+        if self.pooling == "average":
+            return F.avg_pool2d(x, 2)
+        maxima: Tensor = MaxPool2x2.apply(x)
+        return maxima
