@@ -383,6 +383,8 @@ def test_ctrl_c_before_the_first_picture_leaves_nothing(
         ("--log out.csv", "out.png is written twice"),
         ("--save-every -1", "every -1 iterations"),
         ("--threads -1", "threads is -1"),
+        ("--margin -1", "margin is -1: give 0 to 64 pixels"),
+        ("--margin 65", "margin is 65"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_no_file(

@@ -24,6 +24,8 @@ from nst.optimise.start import STARTS
 from nst.tensors import to_array, to_tensor
 from nst.vgg import MIN_SIDE
 
+_WIDEST = 64  # pixels of margin, far more than a border shows
+
 
 @dataclass(frozen=True)
 class Controls:
@@ -106,8 +108,8 @@ def read_scene(content: str, styles: Sequence[str], controls: Controls) -> Scene
     Raises:
         NstError: A picture that cannot be read or is too small, or controls that do not fit.
     """
-    if controls.margin < 0:
-        raise NstError(f"margin is {controls.margin}: give 0 or more pixels.")
+    if not 0 <= controls.margin <= _WIDEST:
+        raise NstError(f"margin is {controls.margin}: give 0 to {_WIDEST} pixels.")
     original = load(content)
     photo = _sized(original, _working_size(original.size, controls.size))
     weights = controls.style_weights or [1.0] * len(styles)
