@@ -4,7 +4,8 @@
 
 Both minimise the default loss with the same weights, photo and style at the same size. The plain
 way is the public manner: one size, uniform noise, torch's L-BFGS, everything in fp32 and
-contiguous, VGG as modules in a row, the photo's features once. Ours is the default preset, whole.
+contiguous, VGG as modules in a row, the photo's features once. Ours is the default preset, whole,
+but for its margin, with which the two would not see the same picture.
 Each runs in a process of its own, one after the other, because the allocator's setting is the
 process's. The totals of a plain run are kept in the results file, and used again for the same
 pictures. Its time is that of as many iterations as it had, each as long as the median of the short
