@@ -29,8 +29,8 @@ _PICTURES = 10
 # The matting Laplacian, 25 numbers and their places for each pixel, and a product with it. Building
 # it takes more, but VGG keeps nothing at that time.
 _MATTING = 25 * 12 + 80
-# Resident memory of a processor's heap over the estimate, at 512 and 1024 pixels.
-_HEAP = 1.5
+# Resident memory of a processor's heap over the estimate, at 1024 × 768 pixels.
+_HEAP = 1.8
 # Part of the free memory that may be planned with: the estimate is only one.
 _USABLE = 0.9
 
