@@ -60,19 +60,6 @@ def pays(weight: Tensor) -> bool:
     return weight.dtype == torch.float32 and min(weight.shape[:2]) >= _MIN_CHANNELS
 
 
-def both_ways(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """A frozen kernel in Winograd's domain, for the convolution and for its gradient.
-
-    Args:
-        weight: (outputs, inputs, 3, 3).
-
-    Returns:
-        (36, outputs, inputs) and (36, inputs, outputs), float32, rounded once.
-    """
-    weight = weight.double()
-    return transform(weight).float(), transform(_turned(weight)).float()
-
-
 def transform(weight: Tensor) -> Tensor:
     """A kernel in Winograd's domain.
 
@@ -86,35 +73,29 @@ def transform(weight: Tensor) -> Tensor:
     return torch.einsum("ai,bj,ocij->aboc", kernel, kernel, weight).flatten(0, 1).contiguous()
 
 
-def _turned(weight: Tensor) -> Tensor:
-    """The kernel that the gradient is convolved with."""
-    return weight.flip(2, 3).transpose(0, 1)
-
-
 class FrozenConv3x3(torch.autograd.Function):
     """A 3×3 convolution with zero padding of 1 and frozen weights."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, turned: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
         """The convolution.
 
         Args:
             ctx: torch's.
             x: (B, inputs, H, W) float32.
-            kernel: The first of `both_ways`.
-            turned: The second, which the gradient is convolved with.
+            kernel: (36, outputs, inputs) float32 from `transform`.
             bias: (outputs,) float32.
 
         Returns:
             (B, outputs, H, W) float32, contiguous.
         """
-        ctx.turned = turned
+        ctx.kernel = kernel
         return convolve(x, kernel, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """The gradient with respect to x alone."""
-        return convolve(gradient, ctx.turned, None), None, None, None
+        return convolve(gradient, ctx.kernel, turned=True), None, None
 
 
 class Conv3x3(torch.autograd.Function):
@@ -141,12 +122,19 @@ class Conv3x3(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         for_x, for_weight = ctx.needs_input_grad
         return (
-            convolve(gradient, transform(_turned(weight)), padding=2) if for_x else None,
+            convolve(gradient, transform(weight), padding=2, turned=True) if for_x else None,
             _weight_gradient(x, gradient) if for_weight else None,
         )
 
 
-def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None = None, padding: int = 1) -> Tensor:
+def convolve(
+    x: Tensor,
+    kernel: Tensor,
+    bias: Tensor | None = None,
+    padding: int = 1,
+    *,
+    turned: bool = False,
+) -> Tensor:
     """3×3 convolution with zero padding.
 
     Args:
@@ -154,10 +142,17 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None = None, padding: int
         kernel: (36, outputs, inputs) from `transform`.
         bias: (outputs,) float32, or None.
         padding: Pixels of zeros on every side.
+        turned: Convolve with the kernel turned by 180° and its sides exchanged, as gradients are:
+            x then has the outputs, and the result the inputs.
 
     Returns:
         (B, outputs, H + 2 · padding - 2, W + 2 · padding - 2) float32, contiguous.
     """
+    before, behind = _INPUT_2D, _OUTPUT_2D
+    if turned:
+        # A tile turned before and after meets a turned kernel: that one need not be kept, too.
+        before, behind = before.flip(2, 3), behind.flip(0)
+        kernel = kernel.transpose(1, 2)
     batch, outputs = len(x), kernel.shape[1]
     height, width = (side + 2 * padding - 2 for side in x.shape[-2:])
     down, across = -(-height // 4), -(-width // 4)
@@ -165,10 +160,10 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None = None, padding: int
     whole = x.new_empty(batch, outputs, 4 * down, 4 * across)
     result = whole.view(batch, outputs, down, 4, across, 4)
     for sample, rows in _pieces(batch, down, across):
-        products = kernel @ _tiles(padded[sample, :, 4 * rows.start : 4 * rows.stop + 2], _INPUT_2D)
+        products = kernel @ _tiles(padded[sample, :, 4 * rows.start : 4 * rows.stop + 2], before)
         if bias is not None:
             products[_CONSTANT] += bias[:, None]
-        found = (_OUTPUT_2D @ products.view(36, -1)).view(4, 4, outputs, -1, across)
+        found = (behind @ products.view(36, -1)).view(4, 4, outputs, -1, across)
         result[sample, :, rows] = found.permute(2, 3, 0, 4, 1)
     # A view of everything would do, but autograd lets nobody change a view in place.
     if whole.shape[2:] == (height, width):

@@ -38,7 +38,7 @@ def test_gradient_equals_the_direct_convolution(
     weight, bias = torch.randn(6, 4, 3, 3), torch.randn(6)
     ours = torch.randn(3, 4, *size, requires_grad=True)
     theirs = ours.detach().clone().requires_grad_()
-    y = winograd.FrozenConv3x3.apply(ours, *winograd.both_ways(weight), bias)
+    y = winograd.FrozenConv3x3.apply(ours, winograd.transform(weight), bias)
     reference = F.conv2d(theirs, weight, bias, padding=1)
     cotangent = torch.randn_like(reference)
     y = torch.relu_(y)  # VGG's ReLUs work in place

@@ -76,7 +76,7 @@ class Vgg(nn.Module):
             weight = weight.to(dtype, memory_format=torch.channels_last)
             self.register_buffer(f"{name}_weight", weight, persistent=False)
             self.register_buffer(f"{name}_bias", bias.to(dtype), persistent=False)
-        self._transformed: dict[str, tuple[Tensor, Tensor]] = {}
+        self._transformed: dict[str, Tensor] = {}
         self.register_buffer("mean", torch.tensor(pixels.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(pixels.std).view(1, 3, 1, 1), persistent=False)
         self.eval()
@@ -171,8 +171,8 @@ class Vgg(nn.Module):
             weight, bias = self.get_buffer(f"{name}_weight"), self.get_buffer(f"{name}_bias")
             if x.device.type == "cpu" and winograd.pays(weight):
                 if name not in self._transformed:
-                    self._transformed[name] = winograd.both_ways(weight)
-                y: Tensor = winograd.FrozenConv3x3.apply(x, *self._transformed[name], bias)
+                    self._transformed[name] = winograd.transform(weight.double()).float()
+                y: Tensor = winograd.FrozenConv3x3.apply(x, self._transformed[name], bias)
                 return y
             if name == self.layers[0] and self.border == "replicate":
                 return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), weight, bias)
