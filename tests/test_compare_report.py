@@ -104,7 +104,7 @@ def test_the_headline_says_never_reached_and_worse_than_the_start(report: Report
     assert "0.5 (0 to 1) from the content picture" in text
     assert "its loss is 1.75 (1.5 to 2) times the optimum" in text
     assert "On 1 of 2 it is worse than the start from the content picture." in text
-    assert "than 500 iterations, extrapolated, (over 2 photos)" in text
+    assert "than 500 iterations (extrapolated; over 2 photos)" in text
 
 
 def test_remarks_say_what_cannot_be_shown(report: Report) -> None:

@@ -75,12 +75,12 @@ def headline(found: Standing) -> str:
         f"{equivalent(e)}{'' if k else ' optimiser iterations'} {FROM[start]}"
         for k, (start, e) in enumerate(found.equivalent.items())
     )
-    later = ", extrapolated," if 500 in found.extrapolated else ""
+    later = "extrapolated; " if 500 in found.extrapolated else ""
     of = f"over {found.photos} photos" if found.photos > 1 else "on one photo"
     text = (
         f"{found.model} at {found.size} px equals {equals}; its loss is "
         f"{interval(found.ratio_to_optimum)} times the optimum; it is "
-        f"{interval(found.speedup_vs_500)} times faster than 500 iterations{later} ({of})."
+        f"{interval(found.speedup_vs_500)} times faster than 500 iterations ({later}{of})."
     )
     worse = [
         f" On {e.worse_than_start} of {e.spread.count} it is worse than the start {FROM[start]}."
