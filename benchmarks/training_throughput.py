@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +83,16 @@ def same_function(plain: PlainNet) -> None:
 
 
 class PlainVgg(nn.Module):
-    """VGG-19 to relu4_1 as modules in a row, with the default loss's first border."""
+    """VGG-19 as modules in a row, as deep as is asked, with the default loss's first border."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: Iterable[str] = STYLE_LAYERS) -> None:
         super().__init__()
         from nst.vgg import layer_names, load_weights
 
+        self.asked = frozenset(layers)
         convolutions = iter(load_weights().convolutions)
-        self.names = layer_names("vgg19")[: layer_names("vgg19").index("relu4_1") + 1]
+        names = layer_names("vgg19")
+        self.names = names[: max(map(names.index, self.asked)) + 1]
         modules: list[nn.Module] = []
         for name in self.names:
             if name.startswith("conv"):
@@ -106,7 +109,7 @@ class PlainVgg(nn.Module):
         x, found = x.flip(1) * 255 - CAFFE_MEANS, {}
         for name, layer in zip(self.names, self.layers, strict=True):
             x = layer(x)
-            if name in STYLE_LAYERS:
+            if name in self.asked:
                 found[name] = x
         return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from nst.cli.scene import Controls, read_scene  # noqa: E402
 from nst.colour import match_colours  # noqa: E402
 from nst.errors import NstError  # noqa: E402
 from nst.images import Picture, load, stretch  # noqa: E402
-from nst.losses import LossConfig  # noqa: E402
-from nst.optimise import Method, Step  # noqa: E402
+from nst.optimise import Step  # noqa: E402
+from nst.recipes import read_recipe  # noqa: E402
 from nst.tensors import to_array  # noqa: E402
 
 
@@ -76,7 +76,8 @@ def test_the_default(optimise: Callable[..., tuple[str, str]], rendered: list[An
     assert out.startswith("nst: out.png after 3 iterations, ")
     assert "3/3" in err
     loss, subject, method, options = rendered[0]
-    assert (loss.config, method) == (LossConfig(tv_weight=1.0), Method(iterations=3))
+    expected = read_recipe("nst").settings | {"iterations": 3}
+    assert asdict(loss.config) | asdict(method) | {"margin": 4} == expected
     assert subject.styles[0].image.shape[2:] == (24, 20)
     assert options["start_picture"] is None
     assert subject.content.shape[2:] == (28, 36)

@@ -170,8 +170,15 @@ def test_preset_opens_with_what_it_is(recipe: Recipe) -> None:
 def test_the_default_preset_is_the_defaults_of_the_code() -> None:
     settings = read_recipe("nst").settings
     assert settings.keys() == LOSS | METHOD | {"margin"}
-    # A network that is trained has no speckle to smooth away, and no rim; free pixels do.
-    assert settings == asdict(LossConfig(tv_weight=1.0)) | asdict(Method()) | {"margin": 4}
+    # Its layers are those of Gatys et al. 2016: the deepest bring a painting's largest shapes.
+    # Free pixels also have colour speckle to smooth away, and a rim; trained networks have none.
+    loss = LossConfig(
+        style_weight=10.0,
+        tv_weight=1.0,
+        content_layers={"relu3_1": 0.2, "relu4_2": 0.8},
+        style_layers={f"relu{k}_1": 0.2 for k in range(1, 6)},
+    )
+    assert settings == asdict(loss) | asdict(Method()) | {"margin": 4}
 
 
 def test_unknown_preset_says_what_is_near() -> None:

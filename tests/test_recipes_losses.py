@@ -235,15 +235,16 @@ def zhang2020_v2(alpha: float, beta: float) -> Formula:
 def nst(x: Tensor, p: Tensor, a: Tensor) -> Terms:
     vgg = Network("vgg19", bgr=True, replicate=True)
     f, p_, a_ = vgg(caffe(x)), vgg(caffe(p)), vgg(caffe(a))
-    content = square(f["relu3_1"], p_["relu3_1"]) / (p_["relu3_1"] ** 2).sum()
-    style = ZERO
-    for layer in RELU[:4]:
+    content, style = ZERO, ZERO
+    for layer, weight in (("relu3_1", 0.2), ("relu4_2", 0.8)):
+        content = content + weight * square(f[layer], p_[layer]) / (p_[layer] ** 2).sum()
+    for layer in RELU:
         g, s = (gram(t[layer]) / size(t[layer])[1] for t in (f, a_))
-        style = style + square(g, s) / (s**2).sum() / 4
+        style = style + square(g, s) / (s**2).sum() / 5
     across, down = x[..., 1:] - x[..., :-1], x[..., 1:, :] - x[..., :-1, :]
     return {
         "content": content,
-        "style": 5 * style,
+        "style": 10 * style,
         "tv": ((across**2).sum() + (down**2).sum()) / x.numel(),
     }
 
