@@ -97,5 +97,6 @@ def test_memory_at_its_peak_counts_what_is_gone_again() -> None:
     above, kept = memory.above(), memory.kept()
     if above is None or kept is None:
         pytest.skip("this system does not say")
-    assert 50_000_000 <= above < 90_000_000
+    # Linux counts resident pages in batches for each thread, so that some are missing.
+    assert 48_000_000 <= above < 90_000_000
     assert kept < 25_000_000
