@@ -102,6 +102,14 @@ def test_clip_keeps_pixels_in_range(
     assert step.total < 0.9 * objective(start.clamp(0, 1)).total
 
 
+def test_lbfgs_learns_from_the_steps_that_clipping_leaves(
+    objective: Objective, small_photo: Tensor
+) -> None:
+    start = 3 * small_photo - 1
+    totals = [s.total for s in minimise(objective, start, iterations=60, clip=True)]
+    assert sum(after > 1.02 * before for before, after in pairwise(totals[5:])) == 0
+
+
 @pytest.mark.parametrize("optimiser", SOLVERS)
 def test_clip_last_changes_the_last_record_alone(
     objective: Objective, small_photo: Tensor, optimiser: str

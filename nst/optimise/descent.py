@@ -157,9 +157,20 @@ def _descend(
             )
             if clip:
                 pixels.clamp_(0, 1)
+                if not (preconditioner and preconditioner.measured):
+                    _learn_from(pixels - now.image, optimiser, change)
             if torch.equal(pixels, now.image):
                 # L-BFGS found no way down, and would give the same answer for ever.
                 optimiser = make(change, rate)
+
+
+def _learn_from(moved: Tensor, optimiser: torch.optim.Optimizer, change: Tensor) -> None:
+    """Have L-BFGS learn from the step that clipping left: that it asked for misled it for long."""
+    if isinstance(optimiser, torch.optim.LBFGS):
+        state = optimiser.state[change]
+        # It takes d · t for its step. Where that is zero, nothing was learnt from it either way.
+        if state["t"]:
+            state["d"] = moved.flatten() / state["t"]
 
 
 def _update(
