@@ -25,8 +25,7 @@ background:#fff}
 h1{font-size:1.6rem}h2{margin-top:2.5rem;border-top:1px solid #ccc;padding-top:1rem}
 .lead{font-size:1.15rem;font-weight:600}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;font-size:.85rem;margin:1rem 0}
-caption{text-align:left;caption-side:bottom;padding-top:.4rem;color:#444}
+table{border-collapse:collapse;font-size:.85rem;margin:1rem 0 .4rem}
 th,td{padding:.3rem .6rem;border-bottom:1px solid #ddd;text-align:right}
 th{vertical-align:bottom}td{white-space:nowrap}
 th:first-child,td:first-child{text-align:left}
@@ -70,8 +69,9 @@ def _table(table: Table) -> str:
         kind = ' class="published"' if cells[0] == PAPER else ""
         body += f"<tr{kind}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
     return (
-        f'<div class="scroll"><table><caption>{escape(table.title)}</caption>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>\n"
+        f'<figure><div class="scroll"><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+        f"<figcaption>{escape(table.title)}</figcaption></figure>\n"
     )
 
 
