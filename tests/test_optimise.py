@@ -110,6 +110,17 @@ def test_lbfgs_learns_from_the_steps_that_clipping_leaves(
     assert sum(after > 1.02 * before for before, after in pairwise(totals[5:])) == 0
 
 
+def test_clipping_without_a_gradient_stays_where_it_is(
+    objective: Objective, small_photo: Tensor
+) -> None:
+    def flat(image: Tensor) -> LossTerms:
+        terms = objective(image)
+        return replace(terms, total=0 * terms.total)
+
+    *_, last = minimise(flat, small_photo, iterations=2, clip=True)
+    assert torch.equal(last.image, small_photo)
+
+
 @pytest.mark.parametrize("optimiser", SOLVERS)
 def test_clip_last_changes_the_last_record_alone(
     objective: Objective, small_photo: Tensor, optimiser: str

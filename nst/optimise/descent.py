@@ -168,8 +168,8 @@ def _learn_from(moved: Tensor, optimiser: torch.optim.Optimizer, change: Tensor)
     """Have L-BFGS learn from the step that clipping left: that it asked for misled it for long."""
     if isinstance(optimiser, torch.optim.LBFGS):
         state = optimiser.state[change]
-        # It takes d · t for its step. Where that is zero, nothing was learnt from it either way.
-        if state["t"]:
+        # It takes d · t for its step, and has neither where the first gradient was zero.
+        if state.get("t"):
             state["d"] = moved.flatten() / state["t"]
 
 
