@@ -167,7 +167,7 @@ def test_preset_opens_with_what_it_is(recipe: Recipe) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
-def test_the_default_preset_is_the_defaults_of_the_code() -> None:
+def test_the_default_preset_departs_from_the_code_in_its_loss_alone() -> None:
     settings = read_recipe("nst").settings
     assert settings.keys() == LOSS | METHOD | {"margin"}
     # Its layers are those of Gatys et al. 2016: the deepest bring a painting's largest shapes.
