@@ -72,9 +72,8 @@ def ours(folder: Path, iterations: list[int]) -> list[tuple[float, float]]:
     loss = PerceptualLoss(LossConfig(**{k: v for k, v in settings.items() if k in names}))
     content, style = (to_tensor(load(folder / name).rgb) for name in (CONTENT, STYLE))
     # Under this objective a wash and scaled coordinates gained nothing (9638 after 200 iterations).
-    method = Method(
-        iterations=iterations, history=settings["history"], start="content", precondition=0
-    )
+    taken = {name: settings[name] for name in ("history", "start", "precondition", "detail")}
+    method = Method(iterations=iterations, **taken)
     kept = [
         (time.perf_counter() - began, step.image)
         for step in render(loss, Subject(content, (Style(style),)), method)

@@ -78,6 +78,30 @@ def test_scaling_is_symmetric() -> None:
         )
 
 
+def test_the_inverse_undoes_it() -> None:
+    root = torch.randn(14, 3, 3, generator=torch.Generator().manual_seed(5))
+    bands = root @ root.transpose(1, 2) + torch.eye(3)
+    for size in ((48, 61), (5, 4), (1, 1)):
+        x = noise(1, *size)
+        assert torch.allclose(apply(bands, apply(bands, x), inverse=True), x, atol=1e-4)
+
+
+def test_what_was_learned_in_pixels_is_taken_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    """L-BFGS is the same in coordinates of another unit, unless it begins anew there."""
+    doubled = 2 * torch.eye(3).expand(14, 3, 3)
+    monkeypatch.setattr("nst.optimise.preconditioner.scales", lambda measured: doubled)
+    objective = valley(lambda f: 1e-3 + f**2)
+
+    def totals(after: int) -> list[float]:
+        preconditioner = Preconditioner(after)
+        steps = minimise(objective, noise(7), iterations=15, preconditioner=preconditioner)
+        return [step.total for step in steps]
+
+    never = totals(99)
+    assert never[15] < 0.8 * never[6]
+    assert totals(6) == pytest.approx(never, rel=1e-3)
+
+
 def test_reaches_in_few_iterations_what_pixels_do_not() -> None:
     objective = valley(lambda f: 1e-3 + (f + 0.01) ** 2, (1.0, 0.1, 0.01))
 

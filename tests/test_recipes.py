@@ -56,8 +56,9 @@ V2 = TORCH | {"iterations": 300, "clip": True, "size": "512x512", "style_size": 
 V2 |= {"backbone": "vgg19-torchvision", "pixels": None}
 LUAN = TORCH | {"iterations": 1000, "start": "noise", "noise_kind": "uniform", "clip": False}
 LUAN |= {"size": 700, "style_size": None, "backbone": "vgg19", "pixels": "caffe"}
-COARSE_TO_FINE = TORCH | {"iterations": [500, 200], "scale_step": 2.0, "start": "content"}
-COARSE_TO_FINE |= {"clip": False, "backbone": "vgg19", "pixels": "caffe", "pooling": "max"}
+COARSE_TO_FINE = TORCH | {"iterations": [500, 200], "scale_step": 2.0, "detail": 0.0}
+COARSE_TO_FINE |= {"start": "content", "clip": False, "pooling": "max"}
+COARSE_TO_FINE |= {"backbone": "vgg19", "pixels": "caffe"}
 GATYS2017 = COARSE_TO_FINE | {"size": "1024^2", "style_size": "area", "guidance": "gatys2017"}
 
 # What the recipes say beside the formulas of the loss, which test_recipes_losses.py holds.

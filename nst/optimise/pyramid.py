@@ -3,9 +3,9 @@
 Gatys et al. 2017, "Controlling Perceptual Factors in Neural Style Transfer", section 7: what is
 large is settled where an iteration costs little.
 
-L-BFGS begins each level without pairs of its own: taking up those of the level below, resized, was
-tried from 32 to 64 px: as good as nothing after ten iterations, and worse before. What the
-preconditioner measured at one level holds for the next.
+What is carried up is the picture, with the photo's detail that the smaller size could not show.
+L-BFGS and its preconditioner begin each level anew: taking up the pairs of the level below,
+resized, was tried from 32 to 64 px: as good as nothing after ten iterations, and worse before.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class Method:
         iterations: Updates of the picture at each level, from the coarsest to the finest, which
             has the picture's own size; one number is one level.
         scale_step: Ratio of the sizes of neighbouring levels.
+        detail: Part of the photo's fine detail that a picture gets when it is enlarged for the next
+            level, which would else have to bring it back.
         evaluations: Evaluations in each iteration of SciPy's.
         history: Curvature pairs that both L-BFGS keep.
         precondition: Updates after which "lbfgs" goes on in coordinates scaled by the curvature of
@@ -81,8 +83,9 @@ class Method:
     """
 
     optimiser: str = "lbfgs"
-    iterations: list[int] | int = field(default_factory=lambda: [30, 90])
+    iterations: list[int] | int = field(default_factory=lambda: [20, 150])
     scale_step: float = 2.0
+    detail: float = 1.0
     evaluations: int = 20
     history: int = 10
     precondition: int = 10
@@ -109,6 +112,8 @@ class Method:
         if self.precondition < 0:
             raise NstError(f"precondition is {self.precondition}: give 0 (never) or more updates.")
         check_start(self.start, self.noise, self.noise_kind)
+        if not 0 <= self.detail <= 1:
+            raise NstError(f"detail is {self.detail}: give a number from 0 to 1.")
         if not 1 < self.scale_step < float("inf"):
             raise NstError(f"scale_step is {self.scale_step}: give a number above 1, such as 2.")
 
@@ -197,13 +202,13 @@ def _render(
     plan = levels(method, min(min(p.shape[2:]) for p in pictures))
     best: Step | None = None
     iterations, evaluations = 0, 0
-    preconditioner = Preconditioner(method.precondition) if method.precondition else None
     for number, level in enumerate(plan):
         small = _shrunk(subject, level.scale)
-        picture = picture if best is None else best.image
+        if best is not None:
+            picture = _enlarged(best.image, small.content, method.detail)
         last = number == len(plan) - 1
         own = replace(method, iterations=level.iterations, clip_last=last and method.clip_last)
-        for step in _level(loss, small, own, picture, preconditioner):
+        for step in _level(loss, small, own, picture):
             placed = replace(
                 step,
                 iteration=iterations + step.iteration,
@@ -222,7 +227,6 @@ def _level(
     subject: Subject,
     method: Method,
     picture: Tensor | None,
-    preconditioner: Preconditioner | None,
 ) -> Iterator[Step]:
     """The records of one level, whose pictures have its size but for the one it starts from."""
     _set_styles(loss, subject)
@@ -249,8 +253,15 @@ def _level(
         evaluations=method.evaluations,
         clip=method.clip,
         clip_last=method.clip_last,
-        preconditioner=preconditioner,
+        preconditioner=Preconditioner(method.precondition) if method.precondition else None,
     )
+
+
+def _enlarged(picture: Tensor, content: Tensor, detail: float) -> Tensor:
+    """A picture at the photo's size, with a part of what the photo shows at that size alone."""
+    whole = (content.shape[2], content.shape[3])
+    coarse = resized(resized(content, (picture.shape[2], picture.shape[3])), whole)
+    return (resized(picture.to(content), whole) + detail * (content - coarse)).clamp(0, 1)
 
 
 def _set_styles(loss: PerceptualLoss, subject: Subject) -> None:
