@@ -174,7 +174,8 @@ def _take_along(state: dict[str, Any], preconditioner: Preconditioner, shape: to
     def moved(flat: Tensor, by: Callable[[Tensor], Tensor]) -> Tensor:
         return by(flat.view(shape)).flatten()
 
-    if state:
+    # There is none yet where the first gradient was zero.
+    if "d" in state:
         state["d"] = moved(state["d"], preconditioner.unscale)
         state["prev_flat_grad"] = moved(state["prev_flat_grad"], preconditioner.scale)
         state["old_stps"] = [moved(step, preconditioner.unscale) for step in state["old_stps"]]
