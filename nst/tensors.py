@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,13 +50,31 @@ def keep_freed_memory() -> None:
     Each step allocates and frees the same gigabytes; the page faults cost 1.3 times and more.
     Elsewhere than on glibc this does nothing.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    mallopt = _of_glibc("mallopt")
+    if mallopt is None:
         return
     m_mmap_max, m_trim_threshold, m_top_pad = -4, -1, -2
     mallopt(m_mmap_max, 0)
     mallopt(m_trim_threshold, -1)
     mallopt(m_top_pad, 256 * 2**20)
+
+
+def return_freed_memory() -> None:
+    """Have glibc return freed blocks to the kernel, once.
+
+    For where the sizes of all blocks change: holes between kept blocks that are too small for the
+    new ones would stay. Elsewhere than on glibc this does nothing.
+    """
+    malloc_trim = _of_glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _of_glibc(name: str) -> Any:
+    """A function of glibc, or None where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):
+        return None

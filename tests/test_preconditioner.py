@@ -7,7 +7,7 @@ from torch import Tensor
 
 from nst.losses import LossTerms
 from nst.optimise import Objective, minimise
-from nst.optimise.preconditioner import Preconditioner, apply, curvature, scales
+from nst.optimise.preconditioner import apply, curvature, scales
 
 Steepness = Callable[[Tensor], Tensor]
 """From frequencies in cycles a pixel to second derivatives."""
@@ -89,12 +89,11 @@ def test_the_inverse_undoes_it() -> None:
 def test_what_was_learned_in_pixels_is_taken_along(monkeypatch: pytest.MonkeyPatch) -> None:
     """L-BFGS is the same in coordinates of another unit, unless it begins anew there."""
     doubled = 2 * torch.eye(3).expand(14, 3, 3)
-    monkeypatch.setattr("nst.optimise.preconditioner.scales", lambda measured: doubled)
+    monkeypatch.setattr("nst.optimise.descent.scales", lambda measured: doubled)
     objective = valley(lambda f: 1e-3 + f**2)
 
     def totals(after: int) -> list[float]:
-        preconditioner = Preconditioner(after)
-        steps = minimise(objective, noise(7), iterations=15, preconditioner=preconditioner)
+        steps = minimise(objective, noise(7), iterations=15, precondition=after)
         return [step.total for step in steps]
 
     never = totals(99)
@@ -105,18 +104,16 @@ def test_what_was_learned_in_pixels_is_taken_along(monkeypatch: pytest.MonkeyPat
 def test_reaches_in_few_iterations_what_pixels_do_not() -> None:
     objective = valley(lambda f: 1e-3 + (f + 0.01) ** 2, (1.0, 0.1, 0.01))
 
-    def best(preconditioner: Preconditioner | None) -> float:
-        steps = minimise(objective, noise(7), iterations=40, preconditioner=preconditioner)
+    def best(precondition: int) -> float:
+        steps = minimise(objective, noise(7), iterations=40, precondition=precondition)
         return min(step.total for step in steps)
 
-    assert best(Preconditioner(5)) < 0.1 * best(None)
+    assert best(5) < 0.1 * best(0)
 
 
 def test_updates_keep_to_a_length_and_clipped_pixels_to_their_range() -> None:
     objective = valley(lambda f: 1e-3 + f**2)
-    steps = list(
-        minimise(objective, noise(7), iterations=20, clip=True, preconditioner=Preconditioner(5))
-    )
+    steps = list(minimise(objective, noise(7), iterations=20, clip=True, precondition=5))
     lengths = [(b.image - a.image).square().mean().sqrt().item() for a, b in pairwise(steps)]
     assert max(lengths) <= 0.0501
     assert all(step.image.min() >= 0 and step.image.max() <= 1 for step in steps)

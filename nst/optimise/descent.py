@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from nst.optimise.preconditioner import EVALUATIONS, Preconditioner
+from nst.optimise.preconditioner import EVALUATIONS, apply, curvature, scales
 from nst.optimise.steps import Objective, Step, evaluate, not_finite, record
 
 # What L-BFGS sees as the loss of the start. It has thresholds with a unit (pairs with s·y below
@@ -35,7 +35,7 @@ def lbfgs(
     iterations: int,
     history: int,
     clip: bool,
-    preconditioner: Preconditioner | None = None,
+    precondition: int = 0,
 ) -> Iterator[Step]:
     """L-BFGS, one evaluation in each iteration: no line search, and no tolerance ends it early.
 
@@ -45,8 +45,9 @@ def lbfgs(
         iterations: Updates of the picture.
         history: Curvature pairs that are kept.
         clip: Clip the pixels to [0, 1] after every update, as Johnson et al. 2016 did.
-        preconditioner: Coordinates to go on in, after the updates that it asks for; at once if it
-            was measured before.
+        precondition: Updates in plain pixels, after which the curvature is measured and the
+            coordinates scaled by it; 0 for never. The curvature of a start such as noise says
+            little of the picture's.
 
     Yields:
         iterations + 1 records, the start first.
@@ -74,7 +75,7 @@ def lbfgs(
         clip,
         seen=_START,
         worst=_EXPLODED,
-        preconditioner=preconditioner,
+        precondition=precondition,
     )
 
 
@@ -112,7 +113,7 @@ def _descend(
     *,
     seen: float | None = None,
     worst: float = math.inf,
-    preconditioner: Preconditioner | None = None,
+    precondition: int = 0,
 ) -> Iterator[Step]:
     """Update a picture by gradients; where the loss explodes, go on from the best so far.
 
@@ -127,8 +128,10 @@ def _descend(
         raise not_finite()
     scale = seen / abs(best.total) if seen and best.total else 1.0
     rate, measurements = 1.0, 0
-    # What the optimiser changes: the way from the picture as it is, in the preconditioner's
-    # coordinates. Both solvers look at gradients and their own steps alone, never at the place.
+    # Of each band of frequencies; none as long as the coordinates are pixels.
+    scaling: Tensor | None = None
+    # What the optimiser changes: the way from the picture as it is, in its own coordinates. Both
+    # solvers look at gradients and their own steps alone, never at the place.
     change = torch.zeros_like(pixels)
     optimiser = make(change, rate)
     for iteration in range(iterations + 1):
@@ -142,10 +145,10 @@ def _descend(
         )
         if iteration == iterations:
             return
-        if preconditioner and not preconditioner.measured and preconditioner.after <= iteration:
-            preconditioner.measure(objective, best.image)
+        if precondition and iteration == precondition:
+            scaling = scales(curvature(objective, best.image))
             measurements = EVALUATIONS
-            _take_along(optimiser.state[change], preconditioner, change.shape)
+            _take_along(optimiser.state[change], scaling, change.shape)
         with torch.no_grad():
             if not (now.total <= worst * best.total and bool(now.gradient.isfinite().all())):
                 pixels.copy_(best.image)
@@ -153,33 +156,39 @@ def _descend(
                 optimiser = make(change, rate)
                 continue
             pixels += _update(
-                optimiser, change, scale * now.gradient, scale * now.total, preconditioner, rate
+                optimiser,
+                change,
+                scale * now.gradient,
+                scale * now.total,
+                scaling,
+                rate,
+                limited=precondition > 0,
             )
             if clip:
                 pixels.clamp_(0, 1)
-                if not (preconditioner and preconditioner.measured):
+                if scaling is None:
                     _learn_from(pixels - now.image, optimiser, change)
             if torch.equal(pixels, now.image):
                 # L-BFGS found no way down, and would give the same answer for ever.
                 optimiser = make(change, rate)
 
 
-def _take_along(state: dict[str, Any], preconditioner: Preconditioner, shape: torch.Size) -> None:
+def _take_along(state: dict[str, Any], scaling: Tensor, shape: torch.Size) -> None:
     """Move what L-BFGS learned in pixels to the coordinates that it goes on in.
 
     With pixels x = S z, steps s become S⁻¹ s and differences of gradients y become S y, and s·y is
     the same. To begin anew there cost about eight iterations, and the loss rose at first.
     """
 
-    def moved(flat: Tensor, by: Callable[[Tensor], Tensor]) -> Tensor:
-        return by(flat.view(shape)).flatten()
+    def moved(flat: Tensor, *, inverse: bool) -> Tensor:
+        return apply(scaling, flat.view(shape), inverse=inverse).flatten()
 
     # There is none yet where the first gradient was zero.
     if "d" in state:
-        state["d"] = moved(state["d"], preconditioner.unscale)
-        state["prev_flat_grad"] = moved(state["prev_flat_grad"], preconditioner.scale)
-        state["old_stps"] = [moved(step, preconditioner.unscale) for step in state["old_stps"]]
-        state["old_dirs"] = [moved(y, preconditioner.scale) for y in state["old_dirs"]]
+        state["d"] = moved(state["d"], inverse=True)
+        state["old_stps"] = [moved(step, inverse=True) for step in state["old_stps"]]
+        state["prev_flat_grad"] = moved(state["prev_flat_grad"], inverse=False)
+        state["old_dirs"] = [moved(y, inverse=False) for y in state["old_dirs"]]
 
 
 def _learn_from(moved: Tensor, optimiser: torch.optim.Optimizer, change: Tensor) -> None:
@@ -196,17 +205,19 @@ def _update(
     change: Tensor,
     gradient: Tensor,
     value: float,
-    preconditioner: Preconditioner | None,
+    scaling: Tensor | None,
     rate: float,
+    *,
+    limited: bool,
 ) -> Tensor:
     """The update of the pixels from a gradient that is already known."""
     first = not optimiser.state[change]
     change.zero_()
-    change.grad = preconditioner.scale(gradient) if preconditioner else gradient
+    change.grad = gradient if scaling is None else apply(scaling, gradient)
     optimiser.step(lambda: value)
-    if not preconditioner:
+    if not limited:
         return change
-    moved = preconditioner.scale(change)
+    moved = change if scaling is None else apply(scaling, change)
     length = moved.square().mean().sqrt().item()
     if not length or (not first and length <= _LONGEST):
         return moved

@@ -11,7 +11,6 @@ from torch import Tensor
 from nst.errors import NstError, unknown
 from nst.losses import PerceptualLoss
 from nst.optimise.descent import adam, lbfgs
-from nst.optimise.preconditioner import Preconditioner
 from nst.optimise.scipy_lbfgsb import lbfgsb
 from nst.optimise.start import start_image
 from nst.optimise.steps import Objective, Step, record
@@ -30,7 +29,7 @@ def minimise(
     evaluations: int = 20,
     clip: bool = False,
     clip_last: bool = False,
-    preconditioner: Preconditioner | None = None,
+    precondition: int = 0,
 ) -> Iterator[Step]:
     """Minimise an objective over the pixels.
 
@@ -45,7 +44,8 @@ def minimise(
         evaluations: Evaluations in each of SciPy's iterations.
         clip: Clip the pixels to [0, 1], those of the start and after every update.
         clip_last: Clip the pixels of the last picture alone.
-        preconditioner: Of "lbfgs", the coordinates to go on in; None for pixels.
+        precondition: Updates after which "lbfgs" goes on in coordinates scaled by the curvature,
+            which it measures then; 0 for never.
 
     Returns:
         An iterator over iterations + 1 records, the start first, which can be left at any time.
@@ -63,7 +63,7 @@ def minimise(
             iterations=iterations,
             history=history,
             clip=clip,
-            preconditioner=preconditioner,
+            precondition=precondition,
         )
     elif optimiser == "adam":
         steps = adam(

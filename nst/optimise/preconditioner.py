@@ -29,40 +29,6 @@ _POWER = 0.8
 _SMALLEST = 0.003
 
 
-class Preconditioner:
-    """The scaling of an optimisation, measured once and then kept.
-
-    Attributes:
-        after: Updates in plain pixels before the measurement: the curvature of a start such as
-            noise says little of the picture's.
-    """
-
-    def __init__(self, after: int) -> None:
-        self.after = after
-        self._scales: Tensor | None = None
-
-    @property
-    def measured(self) -> bool:
-        """Whether there is something to scale with."""
-        return self._scales is not None
-
-    def measure(self, objective: Objective, image: Tensor) -> None:
-        """Take the curvature of an objective at a picture, (1, 3, H, W)."""
-        self._scales = scales(curvature(objective, image))
-
-    def scale(self, image: Tensor) -> Tensor:
-        """The symmetric map S between gradients, coordinates and pixels, (1, 3, H, W).
-
-        With pixels x = S z the gradient for z is S times that for x. As long as nothing was
-        measured, S is the identity.
-        """
-        return image if self._scales is None else apply(self._scales, image)
-
-    def unscale(self, image: Tensor) -> Tensor:
-        """The inverse of S, (1, 3, H, W)."""
-        return image if self._scales is None else apply(self._scales, image, inverse=True)
-
-
 def curvature(objective: Objective, image: Tensor, seed: int = 0) -> Tensor:
     """Second derivatives of an objective at a picture, by bands of frequencies.
 
@@ -115,7 +81,8 @@ def scales(measured: Tensor) -> Tensor:
 def apply(bands: Tensor, image: Tensor, *, inverse: bool = False) -> Tensor:
     """Multiply each frequency of a picture with the matrix of its band.
 
-    Between the middles of the bands the matrices are interpolated. The picture counts as periodic.
+    The map S is symmetric: with pixels x = S z, the gradient for z is S times that for x. Between
+    the middles of the bands the matrices are interpolated. The picture counts as periodic.
 
     Args:
         bands: What `scales` gives.

@@ -20,9 +20,9 @@ from torch import Tensor
 from nst.errors import NstError
 from nst.losses import PerceptualLoss
 from nst.optimise.engine import check_numbers, minimise
-from nst.optimise.preconditioner import Preconditioner
 from nst.optimise.start import check_start, resized, start_image
 from nst.optimise.steps import Step
+from nst.tensors import return_freed_memory
 
 SMALLEST = 64
 """Short side in pixels below which a picture shows too little for a level of its own."""
@@ -83,7 +83,7 @@ class Method:
     """
 
     optimiser: str = "lbfgs"
-    iterations: list[int] | int = field(default_factory=lambda: [20, 150])
+    iterations: list[int] | int = field(default_factory=lambda: [40, 170])
     scale_step: float = 2.0
     detail: float = 1.0
     evaluations: int = 20
@@ -206,6 +206,8 @@ def _render(
         small = _shrunk(subject, level.scale)
         if best is not None:
             picture = _enlarged(best.image, small.content, method.detail)
+            # 0.27 of 3.96 GB at 1024 × 768 pixels.
+            return_freed_memory()
         last = number == len(plan) - 1
         own = replace(method, iterations=level.iterations, clip_last=last and method.clip_last)
         for step in _level(loss, small, own, picture):
@@ -253,7 +255,7 @@ def _level(
         evaluations=method.evaluations,
         clip=method.clip,
         clip_last=method.clip_last,
-        preconditioner=Preconditioner(method.precondition) if method.precondition else None,
+        precondition=method.precondition,
     )
 
 
