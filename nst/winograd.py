@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Below this many channels on either side the transforms cost more than the products saved.
-_MIN_CHANNELS = 128
+# With fewer channels than these, on one side and on the other, the transforms cost more than the
+# products saved.
+_FEWER, _MORE = 64, 128
 # Tiles worked on at once: enough for a good matrix product, few enough for the cache.
 _TILES = 1024
 
@@ -57,7 +58,8 @@ def pays(weight: Tensor) -> bool:
     Args:
         weight: (outputs, inputs, 3, 3).
     """
-    return weight.dtype == torch.float32 and min(weight.shape[:2]) >= _MIN_CHANNELS
+    fewer, more = sorted(weight.shape[:2])
+    return weight.dtype == torch.float32 and fewer >= _FEWER and more >= _MORE
 
 
 def transform(weight: Tensor) -> Tensor:

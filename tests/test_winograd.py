@@ -79,4 +79,6 @@ def test_pays_with_many_channels_in_float32_only() -> None:
     assert winograd.pays(many)
     assert not winograd.pays(many.double())
     assert not winograd.pays(many.bfloat16())
-    assert not winograd.pays(many[:, :64])
+    assert winograd.pays(many[:, :64])
+    assert not winograd.pays(many[:64, :64])
+    assert not winograd.pays(many[:, :32])
