@@ -6,13 +6,12 @@ Styliser("starry-night")("photo.jpg").save("painted.png")
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import BinaryIO, overload
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,21 +19,17 @@ from nst import shipped
 from nst.colour import keep_luminance
 from nst.errors import NstError, unknown
 from nst.images import Picture, PictureSource, load, resize
-from nst.memory import available_memory
+from nst.memory import available_memory, resident_memory
+from nst.session import Session
 from nst.sidecar import METADATA_KEY, ModelFacts
+from nst.tiles import STATISTICS
 
-PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "directml": "DmlExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-}
-_AUTO = ("cuda", "coreml", "cpu")
-# Nothing but "fatal": what goes wrong is raised, and printed once.
-_SILENT = 4
 # Peak memory of a pixel and channel of the network's first layer: 443 bytes for 16 were measured.
 _BYTES_PER_CHANNEL = 30
+# Part of the free memory that is taken without being asked for.
+_USABLE = 0.7
+# Of a picture's pixel, next to the network: the result, and Pillow's copy while it is written.
+_BYTES_OF_RESULT = 7
 
 
 class Styliser:
@@ -46,7 +41,15 @@ class Styliser:
         provider: Where it runs, such as "cpu" or "cuda".
     """
 
-    def __init__(self, model: str | Path, *, provider: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        provider: str = "auto",
+        threads: int = 0,
+        memory: int | None = None,
+        statistics: str = "quick",
+    ) -> None:
         """Load a model.
 
         Args:
@@ -54,19 +57,26 @@ class Styliser:
             provider: "cpu", "cuda", "coreml", "directml" or "openvino"; "auto" takes the first
                 there is of CUDA, CoreML and CPU.
             threads: CPU threads; 0 for one per core.
+            memory: Bytes that this process may take; by default most of what is free, or on other
+                devices than the CPU what there is. Larger pictures are done in tiles.
+            statistics: What the tiles' instance norms go by: "quick", the picture made as small as
+                a tile, or "exact", all of it, which takes several times as long and gives what
+                the picture would give in one piece.
 
         Raises:
             NstError: No such model or style, a file that is none of nst's models or one of a newer
-                nst, or a provider that is not there.
+                nst, a provider that is not there, or a wrong value.
         """
-        if threads < 0:
-            raise NstError(f"threads is {threads}: give 0 (one per core) or more.")
+        if statistics not in STATISTICS:
+            raise unknown("statistics", statistics, STATISTICS)
+        if memory is not None and memory < 1:
+            raise NstError(f"memory is {memory} bytes: give 1 or more.")
+        self._memory, self._statistics = memory, statistics
         self.path = _find_model(model)
-        self._session, self.provider = _open_session(self.path, provider, threads)
-        metadata = self._session.get_modelmeta().custom_metadata_map
-        self.facts = ModelFacts.from_json(metadata.get(METADATA_KEY, ""), self.path)
-        names = [node.name for node in (*self._session.get_inputs(), *self._session.get_outputs())]
-        if names != ["image", "stylised"]:
+        self._session = Session(self.path, provider=provider, threads=threads)
+        self.provider = self._session.provider
+        self.facts = ModelFacts.from_json(self._session.metadata.get(METADATA_KEY, ""), self.path)
+        if (names := self._session.names) != ["image", "stylised"]:
             raise NstError(
                 f"{self.path} has inputs and outputs {names}, not 'image' and 'stylised': "
                 "export it again."
@@ -130,8 +140,17 @@ class Styliser:
         max_size: int | None = None,
         strength: float = 1.0,
         keep_colour: bool = False,
+        watch: Callable[[float], None] = lambda share: None,
     ) -> Picture:
-        """The same for a picture in the form that `nst.images.load` gives and `save` takes."""
+        """The same for a picture in the form that `nst.images.load` gives and `save` takes.
+
+        Args:
+            picture: As for a call.
+            max_size: As for a call.
+            strength: As for a call.
+            keep_colour: As for a call.
+            watch: If the picture is done in tiles, told of each: the share that is done, to 1.
+        """
         check_options(max_size=max_size, strength=strength)
         if max_size is not None:
             picture = resize(picture, max_size)
@@ -141,51 +160,56 @@ class Styliser:
                 f"{picture.name} comes to {width}×{height} pixels, and this style needs "
                 f"{self.facts.min_size} on each side: give a larger picture or maximal size."
             )
-        self._check_memory(picture)
-        try:
-            photo = picture.rgb.astype(np.float32) / np.float32(255)
-            batch = np.ascontiguousarray(photo.transpose(2, 0, 1)[np.newaxis])
-            result = self._run(batch)[0].transpose(1, 2, 0)
+
+        def finish(photo: NDArray[np.float32], result: NDArray[np.float32]) -> NDArray[np.uint8]:
             if keep_colour:
                 result = keep_luminance(photo, result)
             if strength < 1:
                 result = photo + np.float32(strength) * (result - photo)
-            return replace(picture, rgb=(result.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+            return (result.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+
+        try:
+            pixels = self._pixels_at_once(width * height)
+            if pixels < width * height:
+                rgb = self._in_tiles(picture.rgb, pixels, finish, watch)
+            else:
+                photo = picture.rgb.astype(np.float32) / np.float32(255)
+                batch = np.ascontiguousarray(photo.transpose(2, 0, 1)[np.newaxis])
+                output = self._session.run(["stylised"], {"image": batch})[0]
+                rgb = finish(photo, output[0].transpose(1, 2, 0))
+            return replace(picture, rgb=rgb)
         except MemoryError as error:
             raise NstError(
                 f"{picture.name} with {width}×{height} pixels does not fit into memory: set a "
-                "smaller maximal size (--max-size)."
+                "smaller memory (--memory) or maximal size (--max-size)."
             ) from error
 
-    def _check_memory(self, picture: Picture) -> None:
-        """Refuse what would not fit: Linux kills a process without a word."""
-        width, height = picture.size
+    def _pixels_at_once(self, pixels: int) -> float:
+        """How many of a picture's pixels the network may be given: Linux kills without a word."""
+        limit = self._memory
+        if limit is None and self.provider == "cpu":
+            free = available_memory()
+            limit = None if free is None else resident_memory() + int(_USABLE * free)
+        if limit is None:
+            return pixels
         channels = int(self.facts.network_args.get("width", 32))
-        needed, free = width * height * channels * _BYTES_PER_CHANNEL, available_memory()
-        if self.provider == "cpu" and free is not None and needed > free:
-            side = int(max(width, height) * (0.9 * free / needed) ** 0.5)
-            raise NstError(
-                f"{picture.name} with {width}×{height} pixels needs about {needed / 1e9:.0f} GB of "
-                f"memory, and {free / 1e9:.0f} GB are free: give --max-size {side}."
-            )
+        left = limit - resident_memory() - pixels * _BYTES_OF_RESULT
+        return max(0.0, left / (channels * _BYTES_PER_CHANNEL))
 
-    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        options = onnxruntime.RunOptions()
-        options.log_severity_level = _SILENT
-        # In a thread of its own, so that Ctrl-C need not wait for the end of a large picture.
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            future = pool.submit(self._session.run, ["stylised"], {"image": batch}, options)
-            try:
-                output: NDArray[np.float32] = future.result()[0]
-            except KeyboardInterrupt:
-                options.terminate = True
-                raise
-            # onnxruntime's exceptions have no common class, nor one of their own for memory.
-            except Exception as error:
-                if "alloc" in str(error).lower():
-                    raise MemoryError from error
-                raise NstError(f"{self.path} failed on a picture: {_reason(error)}") from error
-        return output
+    def _in_tiles(
+        self,
+        rgb: NDArray[np.uint8],
+        pixels: float,
+        finish: Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.uint8]],
+        watch: Callable[[float], None],
+    ) -> NDArray[np.uint8]:
+        # It brings the package onnx, which small pictures do not need.
+        from nst.tiles.run import Tiler
+
+        tiler = Tiler(
+            self.path, pixels=pixels, provider=self.provider, threads=self._session.threads
+        )
+        return tiler.stylise(rgb, finish, statistics=self._statistics, watch=watch)
 
 
 def check_options(*, max_size: int | None, strength: float) -> None:
@@ -208,57 +232,3 @@ def _find_model(model: str | Path) -> Path:
         return shipped.find(model).path
     reason = "not a file" if path.exists() else "no such file"
     raise NstError(f"cannot read the model {model} ({reason}): give an exported .onnx file.")
-
-
-def _open_session(path: Path, provider: str, threads: int) -> tuple[Any, str]:
-    """A session on the first provider that works, and that provider's name."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _SILENT
-    options.intra_op_num_threads = threads
-    for name in _candidates(provider):
-        if name == "cuda" and hasattr(onnxruntime, "preload_dlls"):
-            # Finds the CUDA libraries that pip installed.
-            onnxruntime.preload_dlls()
-        try:
-            # Its fallback prints to stdout, where the picture may go.
-            session = onnxruntime.InferenceSession(
-                path,
-                options,
-                providers=list(dict.fromkeys([PROVIDERS[name], PROVIDERS["cpu"]])),
-                enable_fallback=0,
-            )
-        except Exception as error:
-            if provider == "auto" and name != "cpu":
-                continue
-            raise NstError(
-                f"{path} is not a model that onnxruntime can load ({_reason(error)}): give a file "
-                "that `python -m export` wrote."
-            ) from error
-        if session.get_providers()[0] == PROVIDERS[name]:
-            return session, name
-        if provider != "auto":
-            raise NstError(
-                f"provider {name!r} does not work on this machine (a missing driver or library?): "
-                "use 'cpu' or 'auto'."
-            )
-    raise AssertionError("the CPU provider is always there")
-
-
-def _candidates(provider: str) -> list[str]:
-    if provider != "auto" and provider not in PROVIDERS:
-        raise unknown("provider", provider, ["auto", *PROVIDERS])
-    installed = onnxruntime.get_available_providers()
-    available = [name for name, long_name in PROVIDERS.items() if long_name in installed]
-    if provider == "auto":
-        return [name for name in _AUTO if name in available]
-    if provider not in available:
-        raise NstError(
-            f"provider {provider!r} is not in this onnxruntime, only {', '.join(available)}: "
-            "install the onnxruntime package that has it, or use 'auto'."
-        )
-    return [provider]
-
-
-def _reason(error: Exception) -> str:
-    """What onnxruntime says, without its codes in front."""
-    return str(error).partition("\n")[0].rpartition(" : ")[2]

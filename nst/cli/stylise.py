@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from nst import shipped
 from nst.cli.targets import Job, find_sources, prepare
 from nst.errors import NstError
 from nst.images import DEFAULT_QUALITY, MAX_PIXELS, encode, load, save
+from nst.memory import parse_bytes
+
+Watch: TypeAlias = Callable[[float], None]
 
 
 def stylise(
@@ -29,6 +33,8 @@ def stylise(
     quality: int = DEFAULT_QUALITY,
     provider: str = "auto",
     threads: int = 0,
+    memory: str | None = None,
+    statistics: str = "quick",
     max_pixels: int = MAX_PIXELS,
 ) -> int:
     """Stylise photos with a trained network.
@@ -47,6 +53,10 @@ def stylise(
         quality: Of JPEG and WebP, from 1 to 100.
         provider: Where to run, such as cpu, cuda or coreml; auto takes the fastest there is.
         threads: CPU threads; 0 for one per core.
+        memory: Memory to get by with, such as 2G; by default most of what is free. Larger photos
+            are done in tiles.
+        statistics: What the tiles go by: quick, the photo made as small as a tile, or exact, the
+            whole photo, as if it were done in one piece, in several times the time.
         max_pixels: Refuse photos with more pixels than this.
 
     Returns:
@@ -54,6 +64,7 @@ def stylise(
     """
     if style is not None and model is not None:
         raise NstError(f"both style {style!r} and model {model!r} are given: give one of them.")
+    limit = None if memory is None else parse_bytes(memory)
     sources = find_sources(inputs)
     path = Path(model) if model is not None else shipped.find(style or "").path
 
@@ -65,17 +76,19 @@ def stylise(
 
     # On stderr there is one line per error, and it is ours.
     onnxruntime.set_default_logger_severity(4)
-    styliser = Styliser(path, provider=provider, threads=threads)
+    styliser = Styliser(
+        path, provider=provider, threads=threads, memory=limit, statistics=statistics
+    )
 
     # Wrong options fail here once, not again with each of many photos.
     check_options(max_size=max_size, strength=strength)
     encode(np.zeros((1, 1, 3), np.uint8), format or ".png", quality=quality)
     jobs = prepare(sources, output, styliser.facts.style or styliser.path.stem, format)
 
-    def work(job: Job) -> None:
+    def work(job: Job, watch: Watch) -> None:
         picture = load(job.source or sys.stdin.buffer, max_pixels=max_pixels)
         result = styliser.stylise(
-            picture, max_size=max_size, strength=strength, keep_colour=keep_colour
+            picture, max_size=max_size, strength=strength, keep_colour=keep_colour, watch=watch
         )
         save(result, job.target or sys.stdout.buffer, quality=quality, format=format)
 
@@ -84,19 +97,20 @@ def stylise(
     return _run(jobs, work)
 
 
-def _run(jobs: list[Job], work: Callable[[Job], None]) -> int:
+def _run(jobs: list[Job], work: Callable[[Job, Watch], None]) -> int:
     """Do the jobs; one of many may fail without stopping the rest."""
     start, failed = time.perf_counter(), 0
-    with _progress(len(jobs)) as advance:
-        for job in jobs:
+    with _progress(len(jobs)) as show:
+        for number, job in enumerate(jobs):
             try:
-                work(job)
+                work(job, lambda share, before=number: show(before + share))  # type: ignore[misc]
             except NstError as error:
                 if len(jobs) == 1:
                     raise
                 failed += 1
                 print(f"nst: error: {error}", file=sys.stderr)
-            advance()
+            if len(jobs) > 1:
+                show(number + 1)
     seconds = time.perf_counter() - start
     if failed:
         print(f"nst: {failed} of {len(jobs)} pictures failed", file=sys.stderr)
@@ -108,16 +122,14 @@ def _run(jobs: list[Job], work: Callable[[Job], None]) -> int:
 
 
 @contextlib.contextmanager
-def _progress(count: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr if it is a terminal and there is more than one picture."""
-    if count == 1 or not sys.stderr.isatty():
-        yield lambda: None
+def _progress(count: int) -> Iterator[Watch]:
+    """A bar on stderr if it is a terminal, as soon as it is told how many pictures are done."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
         return
     from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress
+    from rich.progress import Progress
 
-    console = Console(stderr=True)
-    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("stylise", total=count)
-        yield lambda: bar.advance(task)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("stylise", total=count, visible=count > 1)
+        yield lambda done: bar.update(task, completed=done, visible=True)
