@@ -26,6 +26,8 @@ from nst.tiles import STATISTICS
 
 # Peak memory of a pixel and channel of the network's first layer: 443 bytes for 16 were measured.
 _BYTES_PER_CHANNEL = 30
+# The same for a tile, whose moments are taken, too: 4.2 times as much was measured.
+_TILED = 5
 # Part of the free memory that is taken without being asked for.
 _USABLE = 0.7
 # Of a picture's pixel, next to the network: the result, and Pillow's copy while it is written.
@@ -207,7 +209,7 @@ class Styliser:
         from nst.tiles.run import Tiler
 
         tiler = Tiler(
-            self.path, pixels=pixels, provider=self.provider, threads=self._session.threads
+            self.path, pixels=pixels / _TILED, provider=self.provider, threads=self._session.threads
         )
         return tiler.stylise(rgb, finish, statistics=self._statistics, watch=watch)
 

@@ -204,7 +204,7 @@ def test_a_picture_beyond_the_memory_is_done_in_tiles(
     model: Path, tmp_path: Path, statistics: str
 ) -> None:
     picture = smooth(400, 500)
-    bytes_a_pixel = 4 * 30
+    bytes_a_pixel = 4 * 30 * 5
     limit = resident_memory() + 500 * 400 * 7 + bytes_a_pixel * 200**2
     shares: list[float] = []
     stylise = Styliser(model, provider="cpu", memory=limit, statistics=statistics)
