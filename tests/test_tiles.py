@@ -205,9 +205,9 @@ def test_a_picture_beyond_the_memory_is_done_in_tiles(
 ) -> None:
     # What the tests before this one left would otherwise count.
     monkeypatch.setattr("nst.styliser.resident_memory", lambda: 0)
-    picture = smooth(400, 500)
+    picture = smooth(500, 600)
     bytes_a_pixel = 4 * 30 * 5
-    limit = 500 * 400 * 7 + bytes_a_pixel * 200**2
+    limit = 600 * 500 * 7 + bytes_a_pixel * 200**2
     shares: list[float] = []
     stylise = Styliser(model, provider="cpu", memory=limit, statistics=statistics)
     found = stylise.stylise(load(picture), strength=0.5, keep_colour=True, watch=shares.append)
