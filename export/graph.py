@@ -9,6 +9,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from export.rewrites import rewritten
 from nst.errors import NstError
 from nst.files import atomic_write
 from nst.sidecar import METADATA_KEY, ModelFacts, sidecar_path
@@ -47,7 +48,7 @@ def build_model(net: nn.Module, facts: ModelFacts) -> onnx.ModelProto:
         # About its own internals; `check_parity` and the checks below say what matters.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            ExportedNet(net),
+            ExportedNet(rewritten(net)),
             (example,),
             input_names=["image"],
             output_names=["stylised"],
@@ -60,14 +61,23 @@ def build_model(net: nn.Module, facts: ModelFacts) -> onnx.ModelProto:
         raise NstError("torch.onnx.export returned no model: install torch 2.9 or newer.")
     model = program.model_proto
     _strip(model)
-    model.producer_name, model.producer_version = "nst", facts.nst_version
-    entry = model.metadata_props.add()
-    entry.key, entry.value = METADATA_KEY, facts.to_json()
+    model = with_facts(model, facts)
     written = {o.domain: o.version for o in model.opset_import}
     if written.get("") != OPSET:
         raise NstError(f"the exporter wrote opset {written}, not {OPSET}: install torch >= 2.9.")
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+def with_facts(model: onnx.ModelProto, facts: ModelFacts) -> onnx.ModelProto:
+    """A copy of a model with these facts alone in its metadata."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.metadata_props[:]
+    entry = copy.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, facts.to_json()
+    copy.producer_name, copy.producer_version = "nst", facts.nst_version
+    return copy
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -34,7 +34,7 @@ def read_checkpoint(path: str | Path) -> tuple[TransformNet, ModelFacts]:
             for name, value in checkpoint["state_dict"].items()
             if name.startswith(_PREFIX)
         }
-        net = TransformNet(**facts["network_args"])
+        net = TransformNet(facts["network"], **facts["network_args"])
         net.load_state_dict(state)
         facts |= {"min_size": net.min_size, "nst_version": nst.__version__}
         return net.eval(), ModelFacts(**facts)

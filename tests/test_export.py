@@ -13,9 +13,11 @@ import nst
 from export.__main__ import main
 from export.graph import build_model, model_bytes
 from export.parity import check_parity
+from export.rewrites import ShuffledUpConv, rewritten
 from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
-from nst.network import TransformNet
+from nst.network import NETWORKS, TransformNet
+from nst.network.layers import UpConv
 from nst.sidecar import METADATA_KEY, ModelFacts
 from nst.styliser import Styliser
 
@@ -23,13 +25,13 @@ ROOT = Path(__file__).parent.parent
 ARGUMENTS = {"width": 4, "blocks": 1}
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=NETWORKS)
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
-    net = TransformNet(**ARGUMENTS)
+    net = TransformNet(request.param, **ARGUMENTS)
     path = tmp_path_factory.mktemp("checkpoint") / "final.ckpt"
     facts = {
-        "style": "wave", "network": "standard", "network_args": ARGUMENTS, "steps": 7,
+        "style": "wave", "network": request.param, "network_args": ARGUMENTS, "steps": 7,
         "loss": {"style_weight": 5.0}, "held_out": {"total": 1.5}, "backbone": "vgg19",
         "backbone_sha256": "0" * 64, "style_image": "wave.jpg", "style_image_sha256": "1" * 64,
         "style_size": 256, "style_licence": "public domain", "nst_version": "0",
@@ -66,8 +68,8 @@ def test_contract(exported: Path) -> None:
         assert all(tensor.shape.dim[k].dim_param for k in (0, 2, 3))
     operators = {node.op_type for node in model.graph.node}
     assert operators <= {
-        "Add", "Clip", "Constant", "Conv", "InstanceNormalization", "Mul", "Pad", "Relu", "Resize",
-        "Shape", "Slice", "Sub",
+        "Add", "Clip", "Constant", "Conv", "DepthToSpace", "InstanceNormalization", "Mul", "Pad",
+        "Relu", "Shape", "Slice", "Sub",
     }  # fmt: skip
 
 
@@ -98,6 +100,24 @@ def test_runs_what_torch_runs(checkpoint: Path, exported: Path, size: tuple[int,
         expected = (net(x).clamp(0, 1)[0].permute(1, 2, 0) * 255).round().numpy()
     got = Styliser(exported, provider="cpu")(rgb)
     assert np.abs(got.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("size", [(1, 1), (2, 5), (7, 4)])
+def test_up_sampling_becomes_one_convolution_and_a_shuffle(
+    bias: bool, size: tuple[int, int]
+) -> None:
+    up = UpConv(5, 3, bias=bias).double()
+    shuffled = ShuffledUpConv(up).double()
+    x = torch.randn(2, 5, *size, dtype=torch.float64)
+    torch.testing.assert_close(shuffled(x), up(x))
+
+
+def test_rewriting_leaves_the_network_itself_as_it_is() -> None:
+    net = TransformNet("live", **ARGUMENTS)
+    other = rewritten(net)
+    assert sum(isinstance(m, UpConv) for m in net.modules()) == 2
+    assert not any(isinstance(m, UpConv) for m in other.modules())
 
 
 class Wrong(nn.Module):

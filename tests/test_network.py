@@ -5,22 +5,30 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nst.errors import NstError
-from nst.network import ReflectConv, Residual, ThinConv, TransformNet, Up
+from nst.network import NETWORKS, TransformNet
+from nst.network.layers import ReflectConv, Residual, ThinConv, UpConv
 
 torch.manual_seed(0)
-NET = TransformNet(width=4, blocks=1)
+NETS = {name: TransformNet(name, width=4, blocks=1) for name in NETWORKS}
+NET = NETS["standard"]
+both = pytest.mark.parametrize("net", NETS.values(), ids=NETS.keys())
 
 
+@both
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(st.integers(1, 2), st.integers(5, 70), st.integers(5, 70))
-def test_output_has_the_size_of_the_input(batch: int, height: int, width: int) -> None:
+@given(st.integers(1, 2), st.integers(0, 65), st.integers(0, 65))
+def test_output_has_the_size_of_the_input(
+    net: TransformNet, batch: int, taller: int, wider: int
+) -> None:
+    shape = (batch, 3, net.min_size + taller, net.min_size + wider)
     with torch.no_grad():
-        assert NET(torch.rand(batch, 3, height, width)).shape == (batch, 3, height, width)
+        assert net(torch.rand(shape)).shape == shape
 
 
-def test_smaller_than_min_size_is_one_clear_error() -> None:
-    with pytest.raises(NstError, match="4×9 pixels"):
-        NET(torch.rand(1, 3, 9, NET.min_size - 1))
+@both
+def test_smaller_than_min_size_is_one_clear_error(net: TransformNet) -> None:
+    with pytest.raises(NstError, match=f"{net.min_size - 1}×20 pixels"):
+        net(torch.rand(1, 3, 20, net.min_size - 1))
 
 
 def test_default_is_johnsons() -> None:
@@ -30,8 +38,26 @@ def test_default_is_johnsons() -> None:
     assert [(k.out_channels, k.kernel_size[0], k.stride[0]) for k in kernels] == [
         (32, 9, 1), (64, 3, 2), (128, 3, 2), *[(128, 3, 1)] * 10, (64, 3, 1), (32, 3, 1), (3, 9, 1),
     ]  # fmt: skip
-    assert all(k.padding_mode == "reflect" for k in kernels)
+    assert all(k.padding_mode == "reflect" or isinstance(k, UpConv) for k in kernels)
     assert sum(isinstance(m, nn.InstanceNorm2d) for m in net.body.modules()) == 15
+
+
+def test_live_has_nothing_at_full_size() -> None:
+    net = TransformNet("live")
+    kernels = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    # c5s2-16, d32, R32 ×5, u16, u3
+    assert [(k.out_channels, k.kernel_size[0], k.stride[0]) for k in kernels] == [
+        (16, 5, 2), (32, 3, 2), *[(32, 3, 1)] * 10, (16, 3, 1), (3, 3, 1),
+    ]  # fmt: skip
+
+
+@both
+def test_flat_pictures_get_no_grid_even_from_random_weights(net: TransformNet) -> None:
+    """What a flat picture becomes is flat: there is nothing that could tell pixels apart."""
+    for grey in (0.0, 0.5, 1.0):
+        with torch.no_grad():
+            got = net(torch.full((1, 3, 37, 50), grey))
+        assert got.flatten(2).std(2).max() < 1e-4
 
 
 def test_pictures_of_a_batch_do_not_see_each_other() -> None:
@@ -58,12 +84,13 @@ def test_starts_from_the_photo_in_the_styles_colours() -> None:
         assert torch.corrcoef(both)[0, 1] > 0.999
 
 
-def test_a_deeper_network_starts_as_the_one_it_takes_over() -> None:
-    deeper = TransformNet(width=4, blocks=3)
+@pytest.mark.parametrize("name", NETS)
+def test_a_deeper_network_starts_as_the_one_it_takes_over(name: str) -> None:
+    net, deeper = NETS[name], TransformNet(name, width=4, blocks=3)
     photo = torch.rand(1, 3, 24, 28)
     with torch.no_grad():
-        before = NET(photo)
-        deeper.take_over(NET)
+        before = net(photo)
+        deeper.take_over(net)
         torch.testing.assert_close(deeper(photo), before)
     deeper(photo).sum().backward()
     blocks = [m for m in deeper.body if isinstance(m, Residual)]
@@ -100,6 +127,11 @@ def test_no_network(wrong: dict[str, int]) -> None:
         TransformNet(**wrong)
 
 
+def test_unknown_network() -> None:
+    with pytest.raises(NstError, match=r"network 'lively': did you mean 'live'"):
+        TransformNet("lively")
+
+
 @pytest.mark.parametrize("size", [(5, 7), (9, 6)])
 def test_thin_convolution_is_a_convolution(size: tuple[int, int]) -> None:
     thin = ThinConv(4, 3, 9).double()
@@ -123,8 +155,10 @@ def test_convolution_of_many_channels_is_the_direct_one() -> None:
 
 
 def test_up_sampling_is_doubling_and_then_convolving() -> None:
-    up = Up(4, 3).double()
-    doubled = nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), *up.body)
+    up = UpConv(4, 3, bias=True).double()
+    conv = nn.Conv2d(4, 3, 3, padding=1, padding_mode="reflect").double()
+    conv.load_state_dict(up.state_dict())
+    doubled = nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), conv)
     _same_with_gradients(up, doubled, torch.rand(2, 4, 5, 3, dtype=torch.float64))
 
 

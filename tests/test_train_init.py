@@ -70,7 +70,9 @@ def test_a_deeper_network_starts_from_a_shallower_one(
 
 
 def test_refuses_another_network(checkpoint: tuple[str, StyleModule], pictures: list[str]) -> None:
-    with pytest.raises(NstError, match=r"--model.init .* width and photo_skip, and as many blocks"):
+    with pytest.raises(
+        NstError, match=r"--model.init .*, width and photo_skip, and as many blocks"
+    ):
         StyleModule(pictures[0], style_size=32, width=3, blocks=1, init=checkpoint[0])
     with pytest.raises(NstError, match="no such checkpoint"):
         StyleModule(pictures[0], style_size=32, init="none.ckpt")

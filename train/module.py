@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 import nst
-from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
 from nst.files import sha256_of
 from nst.images import load
 from nst.losses import LossConfig, LossTerms, PerceptualLoss
-from nst.network import TransformNet
-from nst.sidecar import CHECKPOINT_KEY, ModelFacts
+from nst.network import NETWORKS, TransformNet
+from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, resize_short_side, to_tensor
 from train.data import Batch
 from train.schedule import learning_rate, progress
+from train.start import BASE, start
 
 _DEFAULT_LOSS = LossConfig()
 
@@ -36,11 +36,12 @@ class StyleModule(pl.LightningModule):
         style: str,
         style_size: int = 256,
         style_licence: str = "",
-        network: str = "standard",
-        width: int = 32,
+        network: Literal["standard", "live"] = "standard",
+        width: int | None = None,
         blocks: int = 5,
         photo_skip: bool = True,
-        init: str | None = None,
+        init: str = BASE,
+        tune: Literal["all", "norms"] = "all",
         loss: LossConfig = _DEFAULT_LOSS,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
@@ -56,14 +57,18 @@ class StyleModule(pl.LightningModule):
             style_size: Short side in pixels that the style picture is resized to. Strokes come
                 out as large as they are in this picture: smaller means finer strokes.
             style_licence: Licence of the style picture, recorded in exported models.
-            network: Name of the configuration, recorded in exported models.
-            width: Channels of the network at full size.
+            network: The configuration: "standard" for the best pictures, "live" for the least
+                time.
+            width: Its width; see `nst.network.TransformNet`.
             blocks: Residual blocks of the network.
             photo_skip: Start from the photo in the style's mean colour and contrast; see
                 `nst.network.TransformNet`.
-            init: A checkpoint of another training, of any style, whose network this one starts
-                from; blocks that it lacks begin by changing nothing. (To go on with the same
-                training, give --ckpt_path instead.)
+            init: What the network starts from: "base", the network trained on several styles that
+                comes with nst, where there is one of this configuration; "none", random weights; or
+                a checkpoint of another training, of any style, whose missing blocks begin by
+                changing nothing. (To go on with the same training, give --ckpt_path instead.)
+            tune: Train all weights, or only the scales and shifts of the norms (Dumoulin et al.
+                2017, arXiv 1610.07629, section 3.2).
             loss: Layers, weights and conventions of the loss.
             learning_rate: Highest learning rate of Adam.
             warmup_steps: Steps over which the rate rises to it.
@@ -93,16 +98,23 @@ class StyleModule(pl.LightningModule):
         self.style_image = to_tensor(picture)
         self.compile_network = compile
         self.loss_config = loss
-        network_args: dict[str, Any] = {"width": width, "blocks": blocks, "photo_skip": photo_skip}
+        network_args: dict[str, Any] = {
+            "width": NETWORKS[network].width if width is None else width,
+            "blocks": blocks,
+            "photo_skip": photo_skip,
+        }
         style_hash = sha256_of(style)
-        self.net = TransformNet(**network_args)
+        self.net = TransformNet(network, **network_args)
         # Of earlier trainings for this very style, if this one starts from them.
         self.steps_before = 0
-        before = init and self._init(init, network_args)
+        before = start(self.net, init, network, network_args)
         if before and before.style_image_sha256 == style_hash:
             self.steps_before = before.steps
         else:
             self.net.start_from(self.style_image)
+        if tune == "norms":
+            for name, parameter in self.net.named_parameters():
+                parameter.requires_grad_(name in self.net.norm_parameters)
         self._facts: dict[str, Any] = {
             "style": Path(style).stem,
             "network": network,
@@ -119,18 +131,6 @@ class StyleModule(pl.LightningModule):
         self.done = 0.0
         self.seen, self.unreadable = 0, 0
         self._held_out: list[LossTerms] = []
-
-    def _init(self, path: str, network_args: dict[str, Any]) -> ModelFacts:
-        """Take a checkpoint's network over; returns what the checkpoint says of it."""
-        net, facts = read_checkpoint(path)
-        theirs, ours = facts.network_args, network_args
-        if {**theirs, "blocks": 0} != {**ours, "blocks": 0} or theirs["blocks"] > ours["blocks"]:
-            raise NstError(
-                f"--model.init {path} holds a network of {theirs}, this one has {ours}: give it "
-                "the same width and photo_skip, and as many blocks or more."
-            )
-        self.net.take_over(net)
-        return facts
 
     def setup(self, stage: str) -> None:
         """Load the loss network, in bfloat16 where the network trains in it and it is fast."""
@@ -152,7 +152,8 @@ class StyleModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Adam."""
-        return torch.optim.Adam(self.net.parameters(), lr=self.peak_rate, betas=(0.9, self.beta2))
+        trained = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.Adam(trained, lr=self.peak_rate, betas=(0.9, self.beta2))
 
     @property
     def minutes(self) -> float:
@@ -181,6 +182,11 @@ class StyleModule(pl.LightningModule):
         for group in optimiser.param_groups:  # type: ignore[union-attr]
             group["lr"] = rate
 
+    def stylised(self, photos: Tensor) -> Tensor:
+        """The network's pictures, (B, 3, H, W)."""
+        pictures: Tensor = self.net(photos)
+        return pictures
+
     def terms(self, photos: Tensor, *, rounded: bool = False) -> tuple[Tensor, LossTerms]:
         """Stylised photos and their losses.
 
@@ -191,7 +197,7 @@ class StyleModule(pl.LightningModule):
         x = photos.float() / 255
         if x.device.type == "cuda":
             x = x.contiguous(memory_format=torch.channels_last)
-        y: Tensor = self.net(x)
+        y = self.stylised(x)
         # The loss chooses its own types: half-precision Grams overflow.
         with torch.autocast(self.device.type, enabled=False):
             y = y.float()
@@ -214,7 +220,7 @@ class StyleModule(pl.LightningModule):
         Raises:
             NstError: The gradient is infinite or not a number; nothing was updated with it.
         """
-        grads = [p.grad for p in self.net.parameters() if p.grad is not None]
+        grads = [p.grad for p in self.parameters() if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(grads)
         # A gradient scaler (16-mixed) meets such gradients on purpose and skips their steps.
         scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
@@ -268,7 +274,7 @@ class StyleModule(pl.LightningModule):
         if theirs is None:
             raise NstError("--ckpt_path names no checkpoint of an nst training.")
         theirs = theirs | {"loss": asdict(LossConfig.from_stored(theirs["loss"]))}
-        for key in ("network_args", "style_image_sha256", "loss"):
+        for key in ("network", "network_args", "style_image_sha256", "loss"):
             if theirs[key] != self._facts[key]:
                 raise NstError(
                     f"the checkpoint has {key} {theirs[key]}, this training {self._facts[key]}: "

@@ -175,7 +175,8 @@ def _timed(call: Callable[[], Pixels]) -> tuple[float, Pixels]:
 
 
 def _torch_seconds(contender: Contender, photo: Pixels, device: torch.device) -> float:
-    network = TransformNet(**contender.record.facts.network_args).eval().to(device)
+    facts = contender.record.facts
+    network = TransformNet(facts.network, **facts.network_args).eval().to(device)
     with torch.inference_mode():
         return _timed(lambda: to_array(network(to_tensor(photo).to(device))))[0]
 
