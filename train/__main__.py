@@ -187,18 +187,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    return guarded(_fit, arguments, "train")
+    return guarded(lambda words: fit(words, StyleCLI, StyleModule), arguments, "train")
 
 
-def _fit(words: list[str]) -> int:
+def fit(words: list[str], command: type[StyleCLI], module: type[StyleModule]) -> int:
+    """Train as the command line says; returns the exit code."""
     keep_freed_memory()
     # Lightning advises what does not fit here: more workers than cores, a shuffled stream.
     warnings.filterwarnings("ignore", module=r"pytorch_lightning\.")
     # Its tips and device tables, too; `Trainer.fit stopped` is what our progress says.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     try:
-        StyleCLI(
-            StyleModule,
+        command(
+            module,
             PhotoData,
             parser_class=Parser,
             trainer_defaults=dict(TRAINER_DEFAULTS),
