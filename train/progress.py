@@ -16,6 +16,10 @@ from train.module import StyleModule
 _BAR_EVERY = 0.25
 _LINE_EVERY = 30.0
 """Seconds between updates on a terminal, and between lines where there is none."""
+_WARM, _MEASURED = 2, 20
+"""Steps that the estimate leaves out, as the first is slower, and after how many it is made."""
+_FORWARD = 0.4
+"""A held-out photo's time as a share of a training photo's of the same size: it has no gradient."""
 
 
 def clock(seconds: float) -> str:
@@ -35,6 +39,7 @@ class StyleProgress(ProgressBar):
         self._task: TaskID | None = None
         self._first: tuple[float, int, float] | None = None
         self._last_line = 0.0
+        self._warm: float | None = None
 
     def disable(self) -> None:
         """Lightning asks this of all processes but the first."""
@@ -73,6 +78,12 @@ class StyleProgress(ProgressBar):
         """Update it."""
         assert isinstance(pl_module, StyleModule)
         now = time.monotonic()
+        steps = trainer.global_step - (self._first or (0, 0, 0))[1]
+        if steps == _WARM:
+            self._warm = now
+        elif steps == _MEASURED and self._warm is not None:
+            seconds = (now - self._warm) / (_MEASURED - _WARM)
+            self._console.print(_estimate(trainer, pl_module, seconds), highlight=False)
         # Reading a loss makes a GPU wait: not at every step.
         if now - self._last_line < (_BAR_EVERY if self._bar else _LINE_EVERY):
             return
@@ -121,3 +132,17 @@ class StyleProgress(ProgressBar):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _estimate(trainer: pl.Trainer, module: StyleModule, seconds: float) -> str:
+    """How long the training will take, or how far it will get, from the seconds of a step."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    photo = seconds / data.batch_size * _FORWARD * (data.val_size / data.size) ** 2
+    steps, every = trainer.max_steps, float(trainer.val_check_interval)
+    whole = seconds + photo * data.val_count / (every * trainer.accumulate_grad_batches)
+    left = max(0, steps - trainer.global_step) * whole
+    text = f"a step takes {seconds:.2f} s: "
+    if module.max_minutes and (steps < 1 or left > 60 * (module.max_minutes - module.minutes)):
+        reached = trainer.global_step + 60 * (module.max_minutes - module.minutes) / whole
+        return f"{text}about {reached:.0f} steps in {module.max_minutes:g} minutes"
+    return f"{text}step {steps} in about {clock(left)}, validations included"
