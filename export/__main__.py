@@ -7,20 +7,38 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from nst.cli import guarded
 from nst.cli.parser import run
 
+PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 
-def export(checkpoint: Path, output: Path | None = None, style: str | None = None) -> None:
+
+def export(
+    checkpoint: Path,
+    output: Path | None = None,
+    style: str | None = None,
+    precision: Literal["fp32", "fp16", "int8"] = "fp32",
+    style_image: str | None = None,
+    photos: str = str(PHOTOS),
+    allow_loss: bool = False,
+) -> None:
     """Export a trained network to ONNX, with its facts in a sidecar beside it.
 
-    The model takes pictures of any size. It is only written if onnxruntime and torch agree on it.
+    The model takes pictures of any size. It is only written if onnxruntime and torch agree on it,
+    and in fewer bits only if that costs little.
 
     Args:
         checkpoint: What a training wrote, such as runs/NAME/final.ckpt.
-        output: File to write; by default STYLE.onnx in the current folder.
+        output: File to write; by default STYLE.onnx in the current folder, or STYLE-PRECISION.onnx.
         style: Name of the style, if not that of the style picture's file.
+        precision: fp32; fp16 for half the file; or int8 for a quarter of it, and less time on
+            processors.
+        style_image: The style picture, by which fp16 and int8 are judged; that of a shipped style
+            is known.
+        photos: Folder of photos that int8 is calibrated on and both are judged on.
+        allow_loss: Write fp16 or int8 whatever it costs.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     from export.graph import build_model, model_bytes, write_model
@@ -30,14 +48,26 @@ def export(checkpoint: Path, output: Path | None = None, style: str | None = Non
     net, facts = read_checkpoint(checkpoint)
     if style:
         facts = dataclasses.replace(facts, style=style)
-    target = output or Path(f"{facts.style}.onnx")
-    data = model_bytes(build_model(net, facts))
+    suffix = "" if precision == "fp32" else f"-{precision}"
+    target = output or Path(f"{facts.style}{suffix}.onnx")
+    model = build_model(net, facts)
+    data = model_bytes(model)
     differences = check_parity(net, data, facts.min_size)
+    what = (
+        f"differs from torch by {max(differences.values()):.1e} at most over "
+        f"{len(differences)} sizes"
+    )
+    if precision != "fp32":
+        from export.variants import reduced
+
+        variant = reduced(
+            model, facts, precision, style_image=style_image, photos=photos, allow_loss=allow_loss
+        )
+        data, facts, what = variant.data, variant.facts, str(variant.cost)
     write_model(data, facts, target)
     print(
         f"{target}: {len(data) / 1e6:.2f} MB, style {facts.style}, from {facts.min_size} px up; "
-        f"differs from torch by {max(differences.values()):.1e} at most over "
-        f"{len(differences)} sizes."
+        f"{what}."
     )
 
 

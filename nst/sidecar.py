@@ -26,9 +26,11 @@ class ModelFacts:
     Attributes:
         style: Name of the style, such as "starry-night".
         network: Configuration of the network: "standard" or "live".
-        network_args: Arguments of `nst.network.TransformNet`.
+        network_args: Further arguments of `nst.network.TransformNet`.
         min_size: Smallest height and width in pixels that the model accepts.
         precision: "fp32", "fp16" or "int8".
+        precision_cost: What fewer bits than fp32 cost, as {"total": ratio of the held-out totals,
+            "psnr": mean in decibels, "lowest_psnr": ..., "photos": how many}; empty for fp32.
         backbone: Name of the loss network's weights, such as "vgg19".
         backbone_sha256: Hash of the file these weights came from.
         loss: The `nst.losses.LossConfig` it was trained with.
@@ -47,6 +49,7 @@ class ModelFacts:
     network_args: dict[str, Any]
     min_size: int
     precision: str = "fp32"
+    precision_cost: dict[str, float] = field(default_factory=dict)
     backbone: str = ""
     backbone_sha256: str = ""
     loss: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,103 @@
+"""Half-precision and 8-bit variants of an exported model.
+
+Both take and give float32, so that apps need not know. Instance norm stays in float32 in both: its
+sums over a whole picture overflow float16, and its output decides all that follows.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+Pixels = NDArray[np.uint8]
+
+
+def half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelProto:
+    """The model with weights and convolutions in float16.
+
+    Args:
+        model: In float32; it is not changed.
+        photos: Not needed.
+    """
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    with warnings.catch_warnings():
+        # Weights below float16's smallest number become that: of no account beside the others.
+        warnings.simplefilter("ignore")
+        converted: onnx.ModelProto = convert_float_to_float16(
+            copy, keep_io_types=True, op_block_list=["InstanceNormalization", "Resize"]
+        )
+    return converted
+
+
+def eight_bits(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelProto:
+    """The model with convolutions in 8 bits, per channel, calibrated on photos (static QDQ).
+
+    Weights take 7 bits: pairs of products of 8 bits are added in 16 on processors without VNNI
+    instructions, and saturate there.
+
+    Args:
+        model: In float32; it is not changed.
+        photos: (H, W, 3) each, of any sizes.
+    """
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        full, prepared, quantised = (Path(folder) / f"{k}.onnx" for k in ("full", "pre", "int8"))
+        # As a file: of a model in memory it would make one with external data, and fail on that.
+        full.write_bytes(model.SerializeToString())
+        quant_pre_process(full, prepared, skip_symbolic_shape=True)
+        quantize_static(
+            prepared,
+            quantised,
+            _Calibration(photos),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(quantised)
+
+
+PRECISIONS: dict[str, Callable[[onnx.ModelProto, Sequence[Pixels]], onnx.ModelProto]] = {
+    "fp16": half,
+    "int8": eight_bits,
+}
+"""What makes a variant of a float32 model, by its name."""
+
+
+class _Calibration(CalibrationDataReader):  # type: ignore[misc]
+    """Photos one by one, as the model takes them."""
+
+    def __init__(self, photos: Sequence[Pixels]):
+        self._photos: Iterator[Pixels] = iter(photos)
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next photo, or None."""
+        photo = next(self._photos, None)
+        if photo is None:
+            return None
+        scaled = photo.astype(np.float32).transpose(2, 0, 1)[np.newaxis] / np.float32(255)
+        return {"image": np.ascontiguousarray(scaled)}
+
+
+class _quiet:
+    """Without the quantiser's advice in the log."""
+
+    def __enter__(self) -> None:
+        self._before = logging.root.manager.disable
+        logging.disable(logging.WARNING)
+
+    def __exit__(self, *error: object) -> None:
+        logging.disable(self._before)

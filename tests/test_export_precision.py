@@ -1,0 +1,147 @@
+"""fp16 and int8 against fp32, on the shipped loss network and a small network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from export.__main__ import main
+from export.cost import Cost, psnr
+from export.precision import PRECISIONS
+from nst import shipped
+from nst.errors import NstError
+from nst.files import sha256_of
+from nst.network import TransformNet
+from nst.sidecar import METADATA_KEY, ModelFacts
+from nst.styliser import Styliser
+
+ARGUMENTS = {"width": 8, "blocks": 1}
+PHOTO = Path(__file__).parent.parent / "examples" / "photos" / "owl.jpg"
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained network of a shipped painting, by whose loss it can be judged."""
+    torch.manual_seed(0)
+    net = TransformNet(**ARGUMENTS)
+    style = shipped.find()
+    assert style.style_image is not None
+    facts = {
+        "style": "dusk", "network": "standard", "network_args": ARGUMENTS, "steps": 7,
+        "loss": {"style_weight": 5.0}, "style_image": style.style_image.name,
+        "style_image_sha256": sha256_of(style.style_image), "style_size": 64,
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("checkpoint") / "final.ckpt"
+    state = {f"net.{k}": v for k, v in net.state_dict().items()}
+    torch.save({"state_dict": state, "nst": facts}, path)
+    return path
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_variant_keeps_the_contract_and_says_what_it_cost(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], precision: str
+) -> None:
+    full, path = tmp_path / "full.onnx", tmp_path / "variant.onnx"
+    assert main([str(checkpoint), "-o", str(full)]) == 0
+    assert main([str(checkpoint), "-o", str(path), "--precision", precision]) == 0
+    assert "times the held-out total of fp32" in capsys.readouterr().out
+    model = onnx.load(path)
+    assert [v.name for v in (*model.graph.input, *model.graph.output)] == ["image", "stylised"]
+    for value in (*model.graph.input, *model.graph.output):
+        assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    properties = {p.key: p.value for p in model.metadata_props}
+    assert list(properties) == [METADATA_KEY]
+    facts = ModelFacts.from_json(properties[METADATA_KEY], path)
+    assert facts == ModelFacts.from_json(path.with_name("variant.onnx.json").read_text(), path)
+    assert facts.precision == precision
+    assert facts.precision_cost["psnr"] > 30
+    assert facts.precision_cost["total"] < 1.03
+    assert str(tmp_path).encode() not in path.read_bytes()
+    # Of pictures of other sizes than it was made with, too.
+    for size in ((64, 64), (97, 131), (5, 5)):
+        picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+        picture = (picture // 4 + 96).astype(np.uint8)
+        found = [Styliser(p, provider="cpu")(picture) for p in (full, path)]
+        assert psnr(*found) > 25
+    assert path.stat().st_size < 0.75 * full.stat().st_size
+
+
+def test_what_is_in_fewer_bits(checkpoint: Path, tmp_path: Path) -> None:
+    types = {}
+    for precision in PRECISIONS:
+        path = tmp_path / f"{precision}.onnx"
+        assert main([str(checkpoint), "-o", str(path), "--precision", precision]) == 0
+        model = onnx.load(path)
+        types[precision] = {
+            onnx.TensorProto.DataType.Name(i.data_type)
+            for i in model.graph.initializer
+            if len(i.dims) == 4
+        }
+        made = {name: node.op_type for node in model.graph.node for name in node.output}
+        for node in model.graph.node:
+            if node.op_type == "InstanceNormalization" and precision == "fp16":
+                assert made.get(node.input[0], "Cast") == "Cast"
+    assert types == {"fp16": {"FLOAT16"}, "int8": {"INT8"}}
+
+
+def test_what_costs_too_much_is_refused(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def spoiled(model: onnx.ModelProto, photos: object) -> onnx.ModelProto:
+        """Whose pictures are all grey."""
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        clip = copy.graph.node[-1]
+        assert clip.op_type == "Clip"
+        half = onnx.helper.make_tensor("half", onnx.TensorProto.FLOAT, [], [0.5])
+        copy.graph.initializer.append(half)
+        clip.input[1] = clip.input[2] = "half"
+        return copy
+
+    monkeypatch.setitem(PRECISIONS, "int8", spoiled)
+    path = tmp_path / "spoiled.onnx"
+    command = [str(checkpoint), "-o", str(path), "--precision", "int8"]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "int8 has" in error
+    assert "--allow-loss" in error
+    assert not path.exists()
+    assert main([*command, "--allow-loss"]) == 0
+    facts = ModelFacts.from_json(path.with_name("spoiled.onnx.json").read_text(), path)
+    assert facts.precision_cost["total"] > 1.03 or facts.precision_cost["psnr"] < 30
+
+
+def test_bounds_of_a_cost() -> None:
+    Cost(1.03, 30.0, 20.0, 12).check("int8")
+    for total, decibels in ((1.031, 50.0), (1.0, 29.9)):
+        with pytest.raises(NstError, match=r"int8 has .*export fp32, or give --allow-loss"):
+            Cost(total, decibels, decibels, 12).check("int8")
+
+
+def test_psnr() -> None:
+    black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
+    assert psnr(black, black) == 99
+    assert psnr(black, white) == 0
+    assert psnr(black, black + np.uint8(1)) == pytest.approx(48.13, abs=0.01)
+
+
+def test_wrong_options(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [str(checkpoint), "-o", str(tmp_path / "x.onnx"), "--precision"]
+    (tmp_path / "empty").mkdir()
+    for options, message in [
+        (["int4"], "int4"),
+        (["int8", "--photos", str(tmp_path / "empty")], "empty"),
+        (["int8", "--style-image", str(PHOTO)], "is not the picture that the model was trained on"),
+    ]:
+        assert main([*command, *options]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "x.onnx").exists()
