@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
-import re
 from pathlib import Path
 
 import torch
 
-_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+from nst.memory import resident_memory
+from nst.tensors import return_freed_memory
+
+_RESET = Path("/proc/self/clear_refs")
 
 
 def release_memory() -> None:
-    """Give back what glibc keeps of freed memory; elsewhere this does little."""
+    """Give back what is kept of freed memory."""
     gc.collect()
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    return_freed_memory()
 
 
 class PeakMemory:
@@ -43,14 +43,14 @@ class PeakMemory:
         self._before = None
         with contextlib.suppress(OSError):
             _RESET.write_text("5")
-            self._before = _resident("VmRSS")
+            self._before = resident_memory()
 
     def above(self) -> int | None:
         """Bytes of the peak since the beginning, or None where the system does not say."""
         if self._device.type == "cuda":
             peak: int | None = torch.cuda.max_memory_allocated(self._device)
         else:
-            peak = _resident("VmHWM") if self._before is not None else None
+            peak = resident_memory(peak=True) if self._before is not None else None
         return self._more(peak)
 
     def kept(self) -> int | None:
@@ -58,12 +58,7 @@ class PeakMemory:
         release_memory()
         if self._device.type == "cuda":
             return self._more(torch.cuda.memory_allocated(self._device))
-        return self._more(_resident("VmRSS") if self._before is not None else None)
+        return self._more(resident_memory() if self._before is not None else None)
 
     def _more(self, now: int | None) -> int | None:
         return None if now is None or self._before is None else max(0, now - self._before)
-
-
-def _resident(field: str) -> int | None:
-    found = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
