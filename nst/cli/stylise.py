@@ -55,7 +55,7 @@ def stylise(
         threads: CPU threads; 0 for one per core.
         memory: Memory to get by with, such as 2G; by default most of what is free. Larger photos
             are done in tiles.
-        statistics: What the tiles go by: quick, the photo made as small as a tile, or exact, the
+        statistics: What the tiles go by: quick, the photo shrunk to half a tile, or exact, the
             whole photo, as if it were done in one piece, in several times the time.
         max_pixels: Refuse photos with more pixels than this.
 

@@ -7,4 +7,4 @@ run      all of it
 """
 
 STATISTICS = ("quick", "exact")
-"""What the norms go by: the picture made as small as a tile, or the whole of it."""
+"""What the norms go by: the picture shrunk to half a tile's pixels, or the whole of it."""

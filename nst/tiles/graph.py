@@ -4,8 +4,8 @@ Instance norm is all that keeps a network from being run on parts of a picture. 
 stays as it is; what is made here of it is for this process alone:
 
 - *observed*: the same, with the moments of what each norm gets as further outputs;
-- *frozen*: each norm is a factor and a summand that are inputs, and the moments are those of the
-  part of the tile that counts.
+- *frozen*: each norm is a factor and a summand that are inputs;
+- *counted*: both, and the moments are those of the part of the tile that counts.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _POINTWISE = {
     "HardSigmoid", "HardSwish", "Identity", "Cast", "QuantizeLinear", "DequantizeLinear", "Concat",
     "Pad", "Slice",
 }  # fmt: skip
+_AXES = "axes_of_pixels"
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ class Opened:
 
     Attributes:
         observed: The model with further outputs.
-        frozen: The model with the norms' factors and summands as inputs, and for each ratio the
-            part that counts, from_ and to_, (2,) int64 each.
+        frozen: The model with the norms' factors and summands as inputs.
+        counted: Both, and for each ratio the part that counts as inputs, from_ and to_, (2,) int64
+            each.
         norms: In the order of their turns.
         halo: Pixels of the picture that an output depends on, each way.
         multiple: Ratio of the smallest features: parts must begin at multiples of it.
@@ -67,6 +69,7 @@ class Opened:
 
     observed: bytes
     frozen: bytes
+    counted: bytes
     norms: tuple[Norm, ...]
     halo: int
     multiple: int
@@ -107,8 +110,9 @@ def open_norms(path: Path) -> Opened:
     multiple = max(r.ratio for r in reach.values())
     radius = reach[model.graph.output[0].name].radius
     return Opened(
-        observed=_rewritten(model, norms, frozen=False),
-        frozen=_rewritten(model, norms, frozen=True),
+        observed=_rewritten(model, norms, frozen=False, observed=True),
+        frozen=_rewritten(model, norms, frozen=True, observed=False),
+        counted=_rewritten(model, norms, frozen=True, observed=True),
         norms=tuple(sorted(norms, key=lambda norm: norm.turn)),
         halo=-(-radius // multiple) * multiple,
         multiple=multiple,
@@ -161,54 +165,62 @@ def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
     return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
 
 
-def _rewritten(model: onnx.ModelProto, norms: Sequence[Norm], *, frozen: bool) -> bytes:
-    """The model with the moments of its norms' inputs as outputs, and frozen norms if so wished."""
+def _rewritten(
+    model: onnx.ModelProto, norms: Sequence[Norm], *, frozen: bool, observed: bool
+) -> bytes:
+    """The model with frozen norms, or the moments of their inputs as outputs, or both."""
     model = copy.deepcopy(model)
     graph = model.graph
-    integers, floats = onnx.TensorProto.INT64, onnx.TensorProto.FLOAT
-    axes = "axes_of_pixels"
-    graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), axes))
+    graph.initializer.append(numpy_helper.from_array(np.array([2, 3]), _AXES))
     by_output = {norm.name: norm for norm in norms}
-    nodes = []
+    nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         norm = by_output.get(node.output[0])
-        if norm is None:
-            nodes.append(node)
-            continue
-        features, counted = node.input[0], f"counted_{norm.name}"
-        if frozen:
-            channels = (1, len(norm.scale), 1, 1)
-            for kind in ("factor", "summand"):
-                name = f"{kind}_{norm.name}"
-                graph.input.append(helper.make_tensor_value_info(name, floats, channels))
-            scaled = f"scaled_{norm.name}"
-            nodes += [
-                helper.make_node("Mul", [features, f"factor_{norm.name}"], [scaled]),
-                helper.make_node("Add", [scaled, f"summand_{norm.name}"], [norm.name]),
-                helper.make_node(
-                    "Slice",
-                    [features, f"from_{norm.ratio}", f"to_{norm.ratio}", axes],
-                    [counted],
-                ),
-            ]
-        else:
-            counted = features
-            nodes.append(node)
-        mean, away = f"mean_{norm.name}", f"away_{norm.name}"
-        nodes += [
-            helper.make_node("ReduceMean", [counted, axes], [mean]),
-            helper.make_node("Sub", [counted, mean], [away]),
-            helper.make_node("ReduceSumSquare", [away, axes], [f"squares_{norm.name}"]),
-            helper.make_node("Shape", [counted], [f"shape_{norm.name}"], start=2),
-        ]
-        for kind, type_ in (("mean", floats), ("squares", floats), ("shape", integers)):
-            name = f"{kind}_{norm.name}"
-            graph.output.append(helper.make_tensor_value_info(name, type_, None))
-    if frozen:
+        nodes += [node] if norm is None or not frozen else _affine(graph, norm, node.input[0])
+        if norm is not None and observed:
+            nodes += _moments(graph, norm, node.input[0], counted=frozen)
+    if frozen and observed:
         for ratio in dict.fromkeys(norm.ratio for norm in norms):
             for kind in ("from", "to"):
-                name = f"{kind}_{ratio}"
-                graph.input.append(helper.make_tensor_value_info(name, integers, [2]))
+                graph.input.append(_value(f"{kind}_{ratio}", onnx.TensorProto.INT64, [2]))
     del graph.node[:]
     graph.node.extend(nodes)
     return bytes(model.SerializeToString())
+
+
+def _affine(graph: onnx.GraphProto, norm: Norm, features: str) -> list[onnx.NodeProto]:
+    """Nodes in place of a norm, whose factor and summand become inputs of the graph."""
+    factor, summand, scaled = (f"{kind}_{norm.name}" for kind in ("factor", "summand", "scaled"))
+    for name in (factor, summand):
+        graph.input.append(_value(name, onnx.TensorProto.FLOAT, [1, len(norm.scale), 1, 1]))
+    return [
+        helper.make_node("Mul", [features, factor], [scaled]),
+        helper.make_node("Add", [scaled, summand], [norm.name]),
+    ]
+
+
+def _moments(
+    graph: onnx.GraphProto, norm: Norm, features: str, *, counted: bool
+) -> list[onnx.NodeProto]:
+    """Nodes for the moments of what a norm gets, or of its part that counts: further outputs."""
+    part, mean, away, squares, shape = (
+        f"{kind}_{norm.name}" for kind in ("counted", "mean", "away", "squares", "shape")
+    )
+    cut = helper.make_node(
+        "Slice", [features, f"from_{norm.ratio}", f"to_{norm.ratio}", _AXES], [part]
+    )
+    part = part if counted else features
+    floats, integers = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+    for name, type_ in ((mean, floats), (squares, floats), (shape, integers)):
+        graph.output.append(_value(name, type_, None))
+    return [
+        *([cut] if counted else []),
+        helper.make_node("ReduceMean", [part, _AXES], [mean]),
+        helper.make_node("Sub", [part, mean], [away]),
+        helper.make_node("ReduceSumSquare", [away, _AXES], [squares]),
+        helper.make_node("Shape", [part], [shape], start=2),
+    ]
+
+
+def _value(name: str, type_: int, shape: Sequence[int] | None) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, type_, shape)

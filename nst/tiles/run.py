@@ -88,18 +88,22 @@ class Tiler:
         whole = len(plan) * (1 + turns / 2)
         done = 0.0
         frozen = {} if turns else self._of_the_reduced(photo)
-        session = self._session(opened.frozen)
+        session = self._session(opened.counted) if turns else None
         for turn in range(1, turns + 1):
+            assert session is not None
             moments: dict[str, Moments] = {}
             for tile in plan:
                 self._add_moments(session, photo, tile, frozen, turn, moments)
                 done += turn / (turns + 1)
                 watch(done / whole)
             frozen |= _frozen(opened.norms, moments)
+        # What the one before took is given back first.
+        session = None
+        session = self._session(opened.frozen)
         result = np.empty_like(photo)
         for tile in plan:
             part = _part(photo, tile)
-            output = session.run(["stylised"], self._inputs(part, tile, frozen), partly=True)[0]
+            output = session.run(["stylised"], {"image": part, **frozen})[0]
             rows, columns = _core(tile)
             within = (slice(*rows), slice(*columns))
             result[slice(*tile.rows.core), slice(*tile.columns.core)] = finish(
@@ -113,9 +117,12 @@ class Tiler:
         return Session(self._path, provider=self._provider, threads=self._threads, model=model)
 
     def _of_the_reduced(self, photo: Pixels) -> Frozen:
-        """Factors and summands of all norms by the photo at the size of a tile."""
+        """Factors and summands of all norms by the photo with half as many pixels as a tile.
+
+        Taking all moments at once needs twice the memory.
+        """
         height, width = photo.shape[:2]
-        factor = min(1.0, self.side / (width * height) ** 0.5)
+        factor = min(1.0, self.side / (2 * width * height) ** 0.5)
         size = (max(1, round(factor * width)), max(1, round(factor * height)))
         image = Image.fromarray(photo)
         reduced = np.asarray(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
