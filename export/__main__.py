@@ -41,7 +41,9 @@ def export(
         allow_loss: Write fp16 or int8 whatever it costs.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    from export.graph import build_model, model_bytes, write_model
+    from rich.console import Console
+
+    from export.graph import build_model, check_name, model_bytes, write_model
     from export.parity import check_parity
     from nst.checkpoint import read_checkpoint
 
@@ -50,21 +52,30 @@ def export(
         facts = dataclasses.replace(facts, style=style)
     suffix = "" if precision == "fp32" else f"-{precision}"
     target = output or Path(f"{facts.style}{suffix}.onnx")
-    model = build_model(net, facts)
-    data = model_bytes(model)
-    differences = check_parity(net, data, facts.min_size)
-    what = (
-        f"differs from torch by {max(differences.values()):.1e} at most over "
-        f"{len(differences)} sizes"
-    )
-    if precision != "fp32":
-        from export.variants import reduced
-
-        variant = reduced(
-            model, facts, precision, style_image=style_image, photos=photos, allow_loss=allow_loss
+    check_name(target)
+    with Console(stderr=True).status("exporting ...") as status:
+        model = build_model(net, facts)
+        data = model_bytes(model)
+        status.update("comparing with torch ...")
+        differences = check_parity(net, data, facts.min_size)
+        what = (
+            f"differs from torch by {max(differences.values()):.1e} at most over "
+            f"{len(differences)} sizes"
         )
-        data, facts, what = variant.data, variant.facts, str(variant.cost)
-    write_model(data, facts, target)
+        if precision != "fp32":
+            status.update(f"making {precision}, and judging it on photos ...")
+            from export.variants import reduced
+
+            variant = reduced(
+                model,
+                facts,
+                precision,
+                style_image=style_image,
+                photos=photos,
+                allow_loss=allow_loss,
+            )
+            data, facts, what = variant.data, variant.facts, str(variant.cost)
+        write_model(data, facts, target)
     print(
         f"{target}: {len(data) / 1e6:.2f} MB, style {facts.style}, from {facts.min_size} px up; "
         f"{what}."

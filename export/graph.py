@@ -98,6 +98,16 @@ def model_bytes(model: onnx.ModelProto) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
+def check_name(path: str | Path) -> None:
+    """Refuse a file that is not named .onnx.
+
+    Raises:
+        NstError: It is not.
+    """
+    if Path(path).suffix != ".onnx":
+        raise NstError(f"cannot export to {path}: name the file .onnx.")
+
+
 def write_model(data: bytes, facts: ModelFacts, path: str | Path) -> Path:
     """Write a model and its sidecar, each whole or not at all.
 
@@ -112,8 +122,7 @@ def write_model(data: bytes, facts: ModelFacts, path: str | Path) -> Path:
     Raises:
         NstError: Not named .onnx, or it cannot be written.
     """
-    if Path(path).suffix != ".onnx":
-        raise NstError(f"cannot export to {path}: name the file .onnx.")
+    check_name(path)
     sidecar = sidecar_path(path)
     with atomic_write(path) as model_file, atomic_write(sidecar) as facts_file:
         model_file.write_bytes(data)
