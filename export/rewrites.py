@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nst.network import TransformNet
 from nst.network.layers import UpConv
+from nst.network.transform import OUTPUT_SCALE
 
 
 class ShuffledUpConv(nn.Module):
@@ -25,7 +27,13 @@ class ShuffledUpConv(nn.Module):
         # [second or first, tap of two, tap of three]
         merged = up.weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
         weight = torch.einsum("aik,bjl,ockl->oabcij", merged, merged, up.weight)
-        self.conv = nn.Conv2d(up.in_channels, 4 * up.out_channels, 2, bias=up.bias is not None)
+        self.conv = nn.Conv2d(
+            up.in_channels,
+            4 * up.out_channels,
+            2,
+            bias=up.bias is not None,
+            dtype=up.weight.dtype,
+        )
         with torch.no_grad():
             self.conv.weight.copy_(weight.flatten(0, 2))
             if up.bias is not None and self.conv.bias is not None:
@@ -37,9 +45,36 @@ class ShuffledUpConv(nn.Module):
         return F.pixel_shuffle(y, 2)[..., 1:-1, 1:-1]
 
 
+class Folded(nn.Module):
+    """A `TransformNet` whose constants are part of its weights.
+
+    The first norm removes any constant, and with it the 0.5 that is taken from the photo; the
+    scale of the output goes into the last convolution.
+    """
+
+    def __init__(self, net: TransformNet):
+        super().__init__()
+        self.body, self.photo = net.body, net.photo
+        last = self.body[-1]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        with torch.no_grad():
+            last.weight *= OUTPUT_SCALE
+            last.bias *= OUTPUT_SCALE
+            if self.photo is None:
+                last.bias += 0.5
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) to the same."""
+        y: Tensor = self.body(image)[..., : image.shape[-2], : image.shape[-1]]
+        return y if self.photo is None else y + self.photo(image)
+
+
 def rewritten(net: nn.Module) -> nn.Module:
-    """A copy of a network with every `UpConv` as a `ShuffledUpConv`."""
+    """A copy of a network in fewer operations, which does the same; others stay as they are."""
     net = copy.deepcopy(net)
+    if isinstance(net, TransformNet):
+        net = Folded(net)
     for parent in list(net.modules()):
         for name, child in parent.named_children():
             if isinstance(child, UpConv):

@@ -20,7 +20,7 @@ from nst.network.layers import ConvNorm, ReflectConv, Residual, ThinConv, UpConv
 # The last convolution sums over 81 positions of every channel: without this, one step of Adam at a
 # learning rate of 1e-3 would move the output by more than its range. (Johnson et al. work in 0-255
 # with 150 · tanh, which comes to the same.)
-_OUTPUT_SCALE = 0.05
+OUTPUT_SCALE = 0.05
 
 
 def _standard(width: int) -> tuple[list[nn.Module], list[nn.Module]]:
@@ -174,4 +174,4 @@ class TransformNet(nn.Module):
             raise NstError(f"{width}×{height} pixels: the network needs {self.min_size} each way.")
         # Two strided convolutions round odd sizes up; the rest is cut off again.
         y: Tensor = self.body(image - 0.5)[..., :height, :width]
-        return _OUTPUT_SCALE * y + (0.5 if self.photo is None else self.photo(image))
+        return OUTPUT_SCALE * y + (0.5 if self.photo is None else self.photo(image))
