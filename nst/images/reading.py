@@ -38,6 +38,9 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 
+# Pixels of a strip of a large picture.
+_STRIP = 2**20
+
 # Pillow's limits and Python's warning filters belong to the whole process.
 _PILLOW_SETTINGS = threading.RLock()
 
@@ -166,8 +169,17 @@ def _normalise(image: Image.Image) -> Picture:
     elif image.mode in ("1", "P"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     converted = _to_srgb(image, profile) if profile else None
-    rgb = np.array(converted or image.convert("RGB"))
-    return Picture(rgb, alpha, tagged=converted is not None)
+    return Picture(_rgb(converted or image), alpha, tagged=converted is not None)
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels, (H, W, 3), a strip at a time: Pillow's ways hold a large picture four times."""
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP // image.width)
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(image.height, top + rows)))
+        rgb[top : top + rows] = np.asarray(strip.convert("RGB"))
+    return rgb
 
 
 def _upright(image: Image.Image) -> Image.Image:
