@@ -24,10 +24,11 @@ from nst.session import Session
 from nst.sidecar import METADATA_KEY, ModelFacts
 from nst.tiles import STATISTICS
 
-# Peak memory of a pixel and channel of the network's first layer: 540 bytes for 16 were measured.
-_BYTES_PER_CHANNEL = 36
-# The same for a tile over that: 1.0 and, where its moments are taken, 1.5 were measured.
-_TILED = {"quick": 1.1, "exact": 1.7}
+# Peak memory of a pixel for each unit of the network's width: 540 bytes for a standard network of
+# width 16 were measured, 110 for a live one of width 8.
+_BYTES_PER_WIDTH = {"standard": 36, "live": 15}
+# The same for a tile over that: 1.0 and, where its moments are taken, 1.5 to 1.9 were measured.
+_TILED = {"quick": 1.1, "exact": 2.0}
 # Part of the free memory that is taken without being asked for.
 _USABLE = 0.7
 # Of a picture's pixel, next to the network: the result, and Pillow's copy while it is written.
@@ -194,9 +195,9 @@ class Styliser:
             limit = None if free is None else resident_memory() + int(_USABLE * free)
         if limit is None:
             return pixels
-        channels = int(self.facts.network_args.get("width", 32))
+        width = int(self.facts.network_args.get("width", 32))
         left = limit - resident_memory() - pixels * _BYTES_OF_RESULT
-        return max(0.0, left / (channels * _BYTES_PER_CHANNEL))
+        return max(0.0, left / (width * _BYTES_PER_WIDTH.get(self.facts.network, 36)))
 
     def _in_tiles(
         self,

@@ -206,7 +206,7 @@ def test_a_picture_beyond_the_memory_is_done_in_tiles(
     # What the tests before this one left would otherwise count.
     monkeypatch.setattr("nst.styliser.resident_memory", lambda: 0)
     picture = smooth(500, 600)
-    bytes_a_pixel = 4 * 36 * 1.7
+    bytes_a_pixel = 4 * 36 * 2
     limit = int(600 * 500 * 7 + bytes_a_pixel * 200**2)
     shares: list[float] = []
     stylise = Styliser(model, provider="cpu", memory=limit, statistics=statistics)
