@@ -84,21 +84,15 @@ class Tiler:
         opened = self._opened
         plan = tiles(width, height, self.side, opened.halo, opened.multiple)
         turns = len({norm.turn for norm in opened.norms}) if statistics == "exact" else 0
-        # A turn runs the layers up to its norms: of all turns together about half.
-        whole = len(plan) * (1 + turns / 2)
         done = 0.0
-        frozen = {} if turns else self._of_the_reduced(photo)
-        session = self._session(opened.counted) if turns else None
-        for turn in range(1, turns + 1):
-            assert session is not None
-            moments: dict[str, Moments] = {}
-            for tile in plan:
-                self._add_moments(session, photo, tile, frozen, turn, moments)
-                done += turn / (turns + 1)
-                watch(done / whole)
-            frozen |= _frozen(opened.norms, moments)
-        # What the one before took is given back first.
-        session = None
+
+        def advance(share_of_a_tile: float) -> None:
+            nonlocal done
+            done += share_of_a_tile
+            # A turn runs the layers up to its norms: all turns together about half of each.
+            watch(done / (len(plan) * (1 + turns / 2)))
+
+        frozen = self._of_all(photo, plan, turns, advance) if turns else self._of_reduced(photo)
         session = self._session(opened.frozen)
         result = np.empty_like(photo)
         for tile in plan:
@@ -109,14 +103,13 @@ class Tiler:
             result[slice(*tile.rows.core), slice(*tile.columns.core)] = finish(
                 _channels_last(part)[within], _channels_last(output)[within]
             )
-            done += 1
-            watch(done / whole)
+            advance(1)
         return result
 
     def _session(self, model: bytes) -> Session:
         return Session(self._path, provider=self._provider, threads=self._threads, model=model)
 
-    def _of_the_reduced(self, photo: Pixels) -> Frozen:
+    def _of_reduced(self, photo: Pixels) -> Frozen:
         """Factors and summands of all norms by the photo with half as many pixels as a tile.
 
         Taking all moments at once needs twice the memory.
@@ -134,19 +127,21 @@ class Tiler:
         _add(moments, norms, found)
         return _frozen(norms, moments)
 
-    def _add_moments(
-        self,
-        session: Session,
-        photo: Pixels,
-        tile: Tile,
-        frozen: Frozen,
-        turn: int,
-        moments: dict[str, Moments],
-    ) -> None:
-        """Add those of a tile for the norms of a turn."""
-        norms = [norm for norm in self._opened.norms if norm.turn == turn]
-        inputs = self._inputs(_part(photo, tile), tile, frozen)
-        _add(moments, norms, session.run(_moments_of(norms), inputs, partly=True))
+    def _of_all(
+        self, photo: Pixels, plan: list[Tile], turns: int, advance: Callable[[float], None]
+    ) -> Frozen:
+        """The same by the whole photo: the norms of each turn by what those before make of it."""
+        session = self._session(self._opened.counted)
+        frozen: Frozen = {}
+        for turn in range(1, turns + 1):
+            norms = [norm for norm in self._opened.norms if norm.turn == turn]
+            moments: dict[str, Moments] = {}
+            for tile in plan:
+                inputs = self._inputs(_part(photo, tile), tile, frozen)
+                _add(moments, norms, session.run(_moments_of(norms), inputs, partly=True))
+                advance(turn / (turns + 1))
+            frozen |= _frozen(norms, moments)
+        return frozen
 
     def _inputs(self, part: Floats, tile: Tile, frozen: Frozen) -> dict[str, NDArray[np.generic]]:
         """All inputs of the frozen model."""
