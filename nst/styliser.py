@@ -183,8 +183,8 @@ class Styliser:
             return replace(picture, rgb=rgb)
         except MemoryError as error:
             raise NstError(
-                f"{picture.name} with {width}×{height} pixels does not fit into memory: set a "
-                "smaller memory (--memory) or maximal size (--max-size)."
+                f"{picture.name} with {width}×{height} pixels does not fit into memory: allow less "
+                "of it (--memory), for smaller tiles, or shrink the picture (--max-size)."
             ) from error
 
     def _pixels_at_once(self, pixels: int) -> float:
