@@ -102,8 +102,12 @@ def _run(jobs: list[Job], work: Callable[[Job, Watch], None]) -> int:
     start, failed = time.perf_counter(), 0
     with _progress(len(jobs)) as show:
         for number, job in enumerate(jobs):
+
+            def watch(share: float, before: int = number) -> None:
+                show(before + share)
+
             try:
-                work(job, lambda share, before=number: show(before + share))  # type: ignore[misc]
+                work(job, watch)
             except NstError as error:
                 if len(jobs) == 1:
                     raise
