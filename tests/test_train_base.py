@@ -90,21 +90,26 @@ def test_trainings_start_from_the_base_where_it_fits(
 
     found = module()
     assert starts_from_it(found)
+    assert found.origin == "the base"
     # It has more blocks, the style's colours, and no steps of its own.
     assert found.net.photo is not None
     assert torch.equal(found.net.photo.bias, found.style_image.mean((0, 2, 3)))
     assert found.steps_before == 0
     assert not starts_from_it(module(init="none"))
+    assert module(init="none").origin == "random weights"
     # Of another width or network there is none: it begins at random, and is no error.
     assert module(width=3).net.body[0][0].weight.shape[0] == 6
     assert module(network="standard").net.body[0][0].weight.shape[-1] == 9
 
 
-def test_tuning_the_norms_alone(folder: Path, tmp_path: Path) -> None:
+def test_tuning_the_norms_alone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     base = folder / "run" / "base.ckpt"
     style = folder / "styles" / "0.png"
     more = ["--model.init", str(base), "--model.tune", "norms", "--run_dir", str(tmp_path / "run")]
     assert train(["fit", *options(folder, style), "--average.decay", "0", *more]) == 0
+    assert f"The network starts from {base}." in capsys.readouterr().out
     before, _ = read_checkpoint(base)
     after, _ = read_checkpoint(tmp_path / "run" / "final.ckpt")
     norms = before.norm_parameters

@@ -145,6 +145,11 @@ class StyleCLI(LightningCLI):
             kwargs["precision"] = "bf16-mixed" if pays else "32-true"
         return super().instantiate_trainer(**kwargs)
 
+    def before_fit(self) -> None:
+        """Say what the network starts from."""
+        if self.trainer.is_global_zero and not self.config[self.subcommand].ckpt_path:
+            print(f"The network starts from {self.model.origin}.")
+
     def after_fit(self) -> None:
         """Save the averaged weights with the last held-out losses, for `python -m export`."""
         folder = Path(self.trainer.log_dir or ".")

@@ -108,6 +108,7 @@ class StyleModule(pl.LightningModule):
         # Of earlier trainings for this very style, if this one starts from them.
         self.steps_before = 0
         before = start(self.net, init, network, network_args)
+        self.origin = "random weights" if before is None else "the base" if init == BASE else init
         if before and before.style_image_sha256 == style_hash:
             self.steps_before = before.steps
         else:
