@@ -102,6 +102,13 @@ def test_trainings_start_from_the_base_where_it_fits(
     assert module(network="standard").net.body[0][0].weight.shape[-1] == 9
 
 
+def test_the_base_that_comes_with_nst(folder: Path) -> None:
+    assert (start.BASES / "live.ckpt").stat().st_size < 8e6
+    found = StyleModule(str(folder / "styles" / "0.png"), 32, network="live")
+    assert found.origin == "the base"
+    assert StyleModule(str(folder / "styles" / "0.png"), 32).origin == "random weights"
+
+
 def test_tuning_the_norms_alone(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
