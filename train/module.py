@@ -20,6 +20,7 @@ from nst.network import NETWORKS, TransformNet
 from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, resize_short_side, to_tensor
 from train.data import Batch
+from train.grid import grid_power
 from train.schedule import learning_rate, progress
 from train.start import BASE, start
 
@@ -43,6 +44,7 @@ class StyleModule(pl.LightningModule):
         init: str = BASE,
         tune: Literal["all", "norms"] = "all",
         loss: LossConfig = _DEFAULT_LOSS,
+        grid_weight: float = 1000.0,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
         decay: Literal["cosine", "none"] = "cosine",
@@ -70,6 +72,8 @@ class StyleModule(pl.LightningModule):
             tune: Train all weights, or only the scales and shifts of the norms (Dumoulin et al.
                 2017, arXiv 1610.07629, section 3.2).
             loss: Layers, weights and conventions of the loss.
+            grid_weight: Factor of the power of stripes of four pixels, a penalty that is added to
+                the loss while training; see `train.grid`.
             learning_rate: Highest learning rate of Adam.
             warmup_steps: Steps over which the rate rises to it.
             decay: How the rate falls until the end.
@@ -82,12 +86,17 @@ class StyleModule(pl.LightningModule):
                 no network of this kind.
         """
         super().__init__()
-        if learning_rate <= 0 or warmup_steps < 0 or (max_minutes or 1) <= 0 or style_size < 32:
+        if (
+            min(learning_rate, max_minutes or 1) <= 0
+            or min(warmup_steps, grid_weight) < 0
+            or style_size < 32
+        ):
             raise NstError(
                 f"learning_rate {learning_rate}, warmup_steps {warmup_steps}, max_minutes "
-                f"{max_minutes}, style_size {style_size}: give positive numbers, style_size "
-                "at least 32."
+                f"{max_minutes}, grid_weight {grid_weight}, style_size {style_size}: give positive "
+                "numbers, style_size at least 32."
             )
+        self.grid_weight = grid_weight
         self.decay, self.beta2 = decay, beta2
         self.peak_rate, self.warmup_steps, self.max_minutes = (
             learning_rate,
@@ -206,11 +215,13 @@ class StyleModule(pl.LightningModule):
             return y, self.loss(y, self.loss.content_targets(x))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch's mean total loss."""
-        _, terms = self.terms(batch.photos)
+        """One batch's mean total loss, and the penalty on grids."""
+        pictures, terms = self.terms(batch.photos)
         means = {name: getattr(terms, name).mean() for name in ("total", "content", "style", "tv")}
         self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
-        total: Tensor = means["total"]
+        grid = grid_power(pictures).mean()
+        self.log("train/grid", grid.detach())
+        total: Tensor = means["total"] + self.grid_weight * grid
         return total
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
