@@ -6,6 +6,8 @@ sums over a whole picture overflow float16, and its output decides all that foll
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import logging
 import tempfile
 import warnings
@@ -20,6 +22,8 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
+from nst.session import as_input
+
 Pixels = NDArray[np.uint8]
 
 
@@ -30,13 +34,11 @@ def half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelProto:
         model: In float32; it is not changed.
         photos: Not needed.
     """
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
     with warnings.catch_warnings():
         # Weights below float16's smallest number become that: of no account beside the others.
         warnings.simplefilter("ignore")
         converted: onnx.ModelProto = convert_float_to_float16(
-            copy, keep_io_types=True, op_block_list=["InstanceNormalization", "Resize"]
+            copy.deepcopy(model), keep_io_types=True, op_block_list=["InstanceNormalization"]
         )
     return converted
 
@@ -88,16 +90,15 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]
         photo = next(self._photos, None)
         if photo is None:
             return None
-        scaled = photo.astype(np.float32).transpose(2, 0, 1)[np.newaxis] / np.float32(255)
-        return {"image": np.ascontiguousarray(scaled)}
+        return {"image": as_input(photo)}
 
 
-class _quiet:
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Without the quantiser's advice in the log."""
-
-    def __enter__(self) -> None:
-        self._before = logging.root.manager.disable
-        logging.disable(logging.WARNING)
-
-    def __exit__(self, *error: object) -> None:
-        logging.disable(self._before)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

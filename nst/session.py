@@ -97,6 +97,12 @@ class Session:
         return found
 
 
+def as_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A picture as models take it: (H, W, 3) uint8 to (1, 3, H, W) float32 in [0, 1]."""
+    scaled = rgb.astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])
+
+
 def _open(path: Path, model: Path | bytes, provider: str, threads: int) -> tuple[Any, str]:
     """A session on the first provider that works, and that provider's name."""
     options = onnxruntime.SessionOptions()

@@ -20,7 +20,7 @@ from nst.colour import keep_luminance
 from nst.errors import NstError, unknown
 from nst.images import Picture, PictureSource, load, resize
 from nst.memory import available_memory, resident_memory
-from nst.session import Session
+from nst.session import Session, as_input
 from nst.sidecar import METADATA_KEY, ModelFacts
 from nst.tiles import STATISTICS
 
@@ -177,8 +177,8 @@ class Styliser:
                 rgb = self._in_tiles(picture.rgb, pixels, finish, watch)
             else:
                 photo = picture.rgb.astype(np.float32) / np.float32(255)
-                batch = np.ascontiguousarray(photo.transpose(2, 0, 1)[np.newaxis])
-                output = self._session.run(["stylised"], {"image": batch})[0]
+                inputs = {"image": as_input(picture.rgb)}
+                output = self._session.run(["stylised"], inputs)[0]
                 rgb = finish(photo, output[0].transpose(1, 2, 0))
             return replace(picture, rgb=rgb)
         except MemoryError as error:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nst.errors import NstError
-from nst.session import Session
+from nst.session import Session, as_input
 from nst.tiles.graph import Norm, Opened, open_norms
 from nst.tiles.moments import Moments
 from nst.tiles.plan import Tile, tiles
@@ -121,7 +121,7 @@ class Tiler:
         reduced = np.asarray(image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0))
         norms = self._opened.norms
         found = self._session(self._opened.observed).run(
-            _moments_of(norms), {"image": _channels_first(reduced)}
+            _moments_of(norms), {"image": as_input(reduced)}
         )
         moments: dict[str, Moments] = {}
         _add(moments, norms, found)
@@ -190,17 +190,12 @@ def _frozen(norms: Iterable[Norm], moments: dict[str, Moments]) -> Frozen:
 
 def _part(photo: Pixels, tile: Tile) -> Floats:
     """What a tile reads, (1, 3, h, w) in [0, 1]."""
-    return _channels_first(photo[slice(*tile.rows.read), slice(*tile.columns.read)])
+    return as_input(photo[slice(*tile.rows.read), slice(*tile.columns.read)])
 
 
 def _core(tile: Tile) -> list[tuple[int, int]]:
     """Where a tile's core lies in what it reads."""
     return [(s.core[0] - s.read[0], s.core[1] - s.read[0]) for s in (tile.rows, tile.columns)]
-
-
-def _channels_first(rgb: Pixels) -> Floats:
-    scaled = rgb.astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])
 
 
 def _channels_last(batch: Floats) -> Floats:
