@@ -34,6 +34,7 @@ class ModelFacts:
         backbone: Name of the loss network's weights, such as "vgg19".
         backbone_sha256: Hash of the file these weights came from.
         loss: The `nst.losses.LossConfig` it was trained with.
+        stability_weight: Weight that unstable motion had in the training; 0 for a plain model.
         steps: Optimiser steps of the training.
         held_out: Losses on photos not trained on, as {"content": ..., "style": ..., ...}.
         style_image: File name of the painting.
@@ -53,6 +54,7 @@ class ModelFacts:
     backbone: str = ""
     backbone_sha256: str = ""
     loss: dict[str, Any] = field(default_factory=dict)
+    stability_weight: float = 0.0
     steps: int = 0
     held_out: dict[str, float] = field(default_factory=dict)
     style_image: str = ""

@@ -329,3 +329,17 @@ def test_schedule() -> None:
     assert learning_rate(2.0, 99, 0.0, 3) == pytest.approx(2.0)
     assert learning_rate(2.0, 99, 0.5, 3) == pytest.approx(1.0)
     assert learning_rate(2.0, 99, 1.0, 3) == pytest.approx(0.0)
+
+
+def test_stability_weight_is_ramped_in_and_lowers_what_it_measures(tmp_path: Path) -> None:
+    for name, weight in (("plain", "1e-9"), ("stable", "100")):
+        run(tmp_path, "--run_dir", str(tmp_path / name), "--model.stability_weight", weight)
+    curves = {}
+    for name in ("plain", "stable"):
+        with (tmp_path / name / "metrics.csv").open() as file:
+            rows = [r for r in csv.DictReader(file) if r["train/instability"]]
+        curves[name] = [float(r["train/instability"]) for r in rows]
+    # At the first step the weight is nothing, so that both do the same.
+    assert curves["plain"][0] == curves["stable"][0]
+    assert curves["plain"][1] == curves["stable"][1]
+    assert curves["stable"][-1] < curves["plain"][-1]

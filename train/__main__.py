@@ -21,7 +21,7 @@ from nst.cli import guarded
 from nst.errors import NstError
 from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, keep_freed_memory
-from train.callbacks import AverageWeights, Checkpoints, CountUnreadable, Panel
+from train.callbacks import AverageWeights, CheckGradient, Checkpoints, CountUnreadable, Panel
 from train.data import PhotoData
 from train.module import StyleModule
 from train.progress import StyleProgress
@@ -129,6 +129,7 @@ class StyleCLI(LightningCLI):
             StyleProgress(),
             Panel(),
             CountUnreadable(),
+            CheckGradient(),
             Checkpoints(config.checkpoint_every),
         ]
         theirs = self.config_init[self.subcommand].trainer.logger

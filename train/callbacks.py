@@ -182,3 +182,26 @@ class CountUnreadable(Callback):
         assert isinstance(pl_module, StyleModule)
         if pl_module.unreadable and trainer.is_global_zero:
             print(f"{pl_module.unreadable} times a photo could not be read and was passed over.")
+
+
+class CheckGradient(Callback):
+    """Logs the size of the gradient, and ends a training before an infinite one is applied."""
+
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: torch.optim.Optimizer
+    ) -> None:
+        """Look at the gradient, which all processes share by now, so that all end together.
+
+        Raises:
+            NstError: It is infinite or not a number; nothing was updated with it.
+        """
+        grads = [p.grad for p in pl_module.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(grads)
+        # A gradient scaler (16-mixed) meets such gradients on purpose and skips their steps.
+        scaled = getattr(trainer.precision_plugin, "scaler", None) is not None
+        if not scaled and not torch.isfinite(norm):
+            raise NstError(
+                f"the training diverged at step {trainer.global_step} (infinite gradient): resume "
+                "from the last checkpoint with a lower --model.learning_rate."
+            )
+        pl_module.log("train/gradient_norm", norm)

@@ -22,9 +22,12 @@ from nst.tensors import bf16_pays, resize_short_side, to_tensor
 from train.data import Batch
 from train.grid import grid_power
 from train.schedule import learning_rate, progress
+from train.stability import motion_penalty
 from train.start import BASE, start
 
 _DEFAULT_LOSS = LossConfig()
+_RAMP = 1 / 3
+"""Share of the training over which the weight of unstable motion rises."""
 
 
 class StyleModule(pl.LightningModule):
@@ -45,6 +48,7 @@ class StyleModule(pl.LightningModule):
         tune: Literal["all", "norms"] = "all",
         loss: LossConfig = _DEFAULT_LOSS,
         grid_weight: float = 1000.0,
+        stability_weight: float = 0.0,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
         decay: Literal["cosine", "none"] = "cosine",
@@ -74,6 +78,9 @@ class StyleModule(pl.LightningModule):
             loss: Layers, weights and conventions of the loss.
             grid_weight: Factor of the power of stripes of four pixels, a penalty that is added to
                 the loss while training; see `train.grid`.
+            stability_weight: Factor of how much the picture of a moved photo differs from the moved
+                picture, which is added to the loss while training, in full from a third of it on;
+                see `train.stability`. For video; it nearly doubles the network's share of a step.
             learning_rate: Highest learning rate of Adam.
             warmup_steps: Steps over which the rate rises to it.
             decay: How the rate falls until the end.
@@ -88,15 +95,15 @@ class StyleModule(pl.LightningModule):
         super().__init__()
         if (
             min(learning_rate, max_minutes or 1) <= 0
-            or min(warmup_steps, grid_weight) < 0
+            or min(warmup_steps, grid_weight, stability_weight) < 0
             or style_size < 32
         ):
             raise NstError(
                 f"learning_rate {learning_rate}, warmup_steps {warmup_steps}, max_minutes "
-                f"{max_minutes}, grid_weight {grid_weight}, style_size {style_size}: give positive "
-                "numbers, style_size at least 32."
+                f"{max_minutes}, grid_weight {grid_weight}, stability_weight {stability_weight}, "
+                f"style_size {style_size}: give positive numbers, style_size at least 32."
             )
-        self.grid_weight = grid_weight
+        self.grid_weight, self.stability_weight = grid_weight, stability_weight
         self.decay, self.beta2 = decay, beta2
         self.peak_rate, self.warmup_steps, self.max_minutes = (
             learning_rate,
@@ -130,6 +137,7 @@ class StyleModule(pl.LightningModule):
             "network": network,
             "network_args": network_args,
             "loss": asdict(loss),
+            "stability_weight": stability_weight,
             "style_image": Path(style).name,
             "style_image_sha256": style_hash,
             "style_size": style_size,
@@ -197,6 +205,11 @@ class StyleModule(pl.LightningModule):
         pictures: Tensor = self.net(photos)
         return pictures
 
+    @staticmethod
+    def _as_input(photos: Tensor) -> Tensor:
+        x = photos.float() / 255
+        return x.contiguous(memory_format=torch.channels_last) if x.is_cuda else x
+
     def terms(self, photos: Tensor, *, rounded: bool = False) -> tuple[Tensor, LossTerms]:
         """Stylised photos and their losses.
 
@@ -204,9 +217,7 @@ class StyleModule(pl.LightningModule):
             photos: (B, 3, H, W) uint8.
             rounded: Clamp and round the output to 8 bits, as a saved picture is.
         """
-        x = photos.float() / 255
-        if x.device.type == "cuda":
-            x = x.contiguous(memory_format=torch.channels_last)
+        x = self._as_input(photos)
         y = self.stylised(x)
         # The loss chooses its own types: half-precision Grams overflow.
         with torch.autocast(self.device.type, enabled=False):
@@ -215,33 +226,18 @@ class StyleModule(pl.LightningModule):
             return y, self.loss(y, self.loss.content_targets(x))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch's mean total loss, and the penalty on grids."""
+        """One batch's mean total loss, and the penalties on grids and unstable motion."""
         pictures, terms = self.terms(batch.photos)
         means = {name: getattr(terms, name).mean() for name in ("total", "content", "style", "tv")}
         self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
         grid = grid_power(pictures).mean()
         self.log("train/grid", grid.detach())
         total: Tensor = means["total"] + self.grid_weight * grid
+        if self.stability_weight:
+            moving = motion_penalty(self.stylised, self._as_input(batch.photos), pictures).mean()
+            self.log("train/instability", moving.detach())
+            total = total + self.stability_weight * min(1.0, self.done / _RAMP) * moving
         return total
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Refuse a gradient that would destroy the weights, and log its size.
-
-        Here all processes have the same gradient, so that all end together.
-
-        Raises:
-            NstError: The gradient is infinite or not a number; nothing was updated with it.
-        """
-        grads = [p.grad for p in self.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(grads)
-        # A gradient scaler (16-mixed) meets such gradients on purpose and skips their steps.
-        scaled = getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        if not scaled and not torch.isfinite(norm):
-            raise NstError(
-                f"the training diverged at step {self.global_step} (infinite gradient): resume "
-                "from the last checkpoint with a lower --model.learning_rate."
-            )
-        self.log("train/gradient_norm", norm)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Ask for the end, with a last validation, when all is done."""
