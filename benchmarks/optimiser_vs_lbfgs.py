@@ -53,7 +53,7 @@ def plain(photo: Tensor, style: Tensor, iterations: int) -> list[tuple[float, fl
     """Seconds and total of each evaluation of the plain way."""
     own = PerceptualLoss(LOSS)
     own.set_style(style)
-    vgg = PlainVgg({*LOSS.content_layers, *LOSS.style_layers})
+    vgg = PlainVgg("vgg19", {*LOSS.content_layers, *LOSS.style_layers})
     targets, features = vgg(photo), vgg(style)
     grams = {name: plain_gram(features[name]) for name in LOSS.style_layers}
 
@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--iterations", type=int, default=500)
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     parser.add_argument("--only", choices=["plain", "goal", *DTYPES])
     arguments = parser.parse_args()
     if arguments.only:
@@ -192,7 +193,9 @@ def main() -> None:
             curve = measure("goal", arguments, style, arguments.iterations)
             row["plain"] = [total for _, total in curve]
         row["goal"] = min(row["plain"])
-        for name in DTYPES if bf16_pays(torch.device("cpu")) else DTYPES[:1]:
+        for name in arguments.dtypes:
+            if name == "bfloat16" and not bf16_pays(torch.device("cpu")):
+                continue
             before = measure("plain", arguments, style, TIMED)
             curve = measure(name, arguments, style)
             after = measure("plain", arguments, style, TIMED)

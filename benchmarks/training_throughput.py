@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,13 @@ def same_function(plain: PlainNet) -> None:
 
 
 class PlainVgg(nn.Module):
-    """VGG as modules in a row, as deep as the style layers go."""
+    """VGG as modules in a row, as deep as the layers asked for go."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, asked: Iterable[str]) -> None:
         super().__init__()
         from nst.vgg import layer_names, load_weights
 
-        self.asked = frozenset(STYLE_LAYERS[kind])
+        self.asked = frozenset(asked)
         names = layer_names(kind)
         self.names = names[: max(map(names.index, self.asked)) + 1]
         real = iter(load_weights().convolutions if kind == "vgg19" else ())
@@ -133,7 +134,7 @@ def plain(steps: int, network: str, kind: str) -> list[float]:
     """Seconds of each step of the plain loop; the network is always the full one."""
     from train.data import find_photos, read_crop
 
-    net, vgg = PlainNet(), PlainVgg(kind)
+    net, vgg = PlainNet(), PlainVgg(kind, STYLE_LAYERS[kind])
     content, layers = CONTENT[kind], STYLE_LAYERS[kind]
     same_function(net)
     optimiser = torch.optim.Adam(net.parameters(), lr=1e-3)
