@@ -47,12 +47,13 @@ def styles() -> list[ShippedStyle]:
     )
 
 
-def find(name: str = "") -> ShippedStyle:
+def find(name: str = "", *, moving: bool = False) -> ShippedStyle:
     """The first shipped model of a style.
 
     Args:
         name: Name of the style, or of a model's file without `.onnx`, which tells models of one
             style apart. If empty, the default style.
+        moving: For video: the first that was trained for stable motion, if there is one.
 
     Raises:
         NstError: No such style; says which name is near.
@@ -64,7 +65,8 @@ def find(name: str = "") -> ShippedStyle:
     match = [style for style in shipped if wanted in (style.name, style.path.stem)]
     if not match:
         raise unknown("style", wanted, dict.fromkeys(style.name for style in shipped))
-    return match[0]
+    stable = [style for style in match if style.facts.stability_weight > 0]
+    return stable[0] if moving and stable else match[0]
 
 
 def _read(path: Path) -> ShippedStyle:

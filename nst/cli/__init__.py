@@ -17,7 +17,7 @@ from nst import __version__
 from nst.errors import NstError, unknown
 
 COMMANDS = {
-    "stylise": "Stylise photos with a trained network.",
+    "stylise": "Stylise photos and videos with a trained network.",
     "styles": "List the styles that come with nst.",
     "optimise": "Stylise one photo the slow way, by optimising its pixels.",
     "compare": "Compare a network with the slow optimiser, on the same loss.",
@@ -63,7 +63,7 @@ def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, p
         if debug:
             traceback.print_exc()
         if isinstance(error, KeyboardInterrupt):
-            print(f"{program}: interrupted", file=sys.stderr)
+            print(": ".join([program, "interrupted", *map(str, error.args)]), file=sys.stderr)
             return 130
         message = " ".join(str(error).splitlines())
         print(f"{program}: error: {message}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Which pictures a command reads, and where each result goes."""
+"""Which pictures and clips a command reads, and where each result goes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,26 @@ from pathlib import Path
 
 from nst.errors import NstError
 from nst.images import FORMATS, is_picture_path, pillow_format
+from nst.video import by_number, is_clip, is_pattern, is_target, matching
 
 STANDARD_STREAM = "-"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to make.
+    """One picture or clip to make.
 
     Attributes:
-        source: The picture's file, or None for stdin.
+        source: The file to read, or None for stdin.
         target: The file to write, or None for stdout.
+        clip: Whether the result moves.
+        frames: The numbered pictures that make up the clip, in order, if it is made of such.
     """
 
     source: Path | None
     target: Path | None
+    clip: bool = False
+    frames: tuple[Path, ...] = ()
 
 
 def find_sources(inputs: Iterable[str]) -> list[Path | None]:
@@ -47,6 +52,28 @@ def find_sources(inputs: Iterable[str]) -> list[Path | None]:
     return list(found.values())
 
 
+def find_frames(inputs: list[str], output: str | None) -> tuple[Path, ...]:
+    """The pictures that are to be the frames of one clip; none if each is a picture of its own.
+
+    Args:
+        inputs: What the command line says: a pattern such as frames/%04d.png, a folder, or files.
+        output: A clip's file or pattern; anything else means pictures.
+
+    Raises:
+        NstError: As for `find_sources`.
+    """
+    if output is None or not is_target(Path(output)) or Path(output).is_dir():
+        return ()
+    paths = [path for path in find_sources(inputs) if path is not None]
+    sequence = len(inputs) == 1 and (Path(inputs[0]).is_dir() or is_pattern(inputs[0]))
+    # A .png or .webp of many files is rather a slip than an animation.
+    if not sequence and Path(output).suffix.lower() in FORMATS and not is_pattern(output):
+        return ()
+    if len(paths) < 2 or any(map(is_clip, paths)):
+        return ()
+    return tuple(by_number(paths) if sequence else paths)
+
+
 def prepare(
     sources: list[Path | None], output: str | None, label: str, format: str | None
 ) -> list[Job]:
@@ -57,8 +84,8 @@ def prepare(
         output: A file, a folder (existing, ending in a slash, or without extension; made if
             missing), "-" for stdout, or None for the current folder.
         label: The style's name, which the results' names hold if `output` is None.
-        format: Extension of the results' format; by default the photo's own if it can be written,
-            else PNG.
+        format: Extension of the results' format; by default the source's own if it can be written,
+            else PNG, or MP4 for a video.
 
     Raises:
         NstError: Many results for one file, an unknown extension, a result that would overwrite
@@ -75,9 +102,10 @@ def prepare(
         raise NstError(f"{output} is one file for {len(sources)} pictures: give a folder.")
     else:
         target = None if output == STANDARD_STREAM else Path(output)
-        if target and format is None:
+        job = _job(sources[0], target)
+        if target and format is None and not job.clip:
             pillow_format(target.suffix)
-        return _never_inputs([Job(sources[0], target)])
+        return _never_inputs([job])
     _never_inputs(jobs)
     try:
         Path(output or "").mkdir(parents=True, exist_ok=True)
@@ -86,6 +114,16 @@ def prepare(
             f"cannot make the folder {output} ({error.strerror}): choose another one."
         ) from error
     return jobs
+
+
+def _job(source: Path | None, target: Path | None) -> Job:
+    if source is None or not is_clip(source):
+        return Job(source, target)
+    # Of an animation, a format that cannot move takes the first frame.
+    still = is_picture_path(source) and (target is None or not is_target(target))
+    if target is None and not still:
+        raise NstError("a video cannot go to stdout: give -o FILE.")
+    return Job(source, target, clip=not still)
 
 
 def _never_inputs(jobs: list[Job]) -> list[Job]:
@@ -100,6 +138,8 @@ def _expand(text: str) -> list[Path | None]:
     if text == STANDARD_STREAM:
         return [None]
     path = Path(text)
+    if is_pattern(path) and not path.exists():
+        return [*matching(path)]
     if path.is_dir():
         inside = sorted(p for p in path.iterdir() if is_picture_path(p) and p.is_file())
         if not inside:
@@ -121,7 +161,8 @@ def _is_folder(output: str, count: int) -> bool:
     if output == STANDARD_STREAM or path.is_file():
         return False
     ends_in_slash = output.endswith(("/", os.sep))
-    named = path.suffix.lower() in FORMATS if count > 1 else bool(path.suffix)
+    known = path.suffix.lower() in FORMATS or is_target(path)
+    named = known if count > 1 else bool(path.suffix)
     return path.is_dir() or ends_in_slash or not named
 
 
@@ -131,13 +172,15 @@ def _into_folder(
     jobs, taken = [], set[str]()
     for source in sources:
         own = source.suffix.lower() if source else ""
+        clip = source is not None and is_clip(source)
         extension = format.lower().removeprefix(".") if format else own.removeprefix(".")
-        extension = extension if f".{extension}" in FORMATS else "png"
+        if not format and not (is_target(Path(own or "x")) if clip else own in FORMATS):
+            extension = "mp4" if clip else "png"
         stem = (source.stem if source else "stdin") + suffix
         name, number = f"{stem}.{extension}", 2
         # Names that differ in case only are one file on many systems.
         while name.casefold() in taken:
             name, number = f"{stem}-{number}.{extension}", number + 1
         taken.add(name.casefold())
-        jobs.append(Job(source, folder / name))
+        jobs.append(_job(source, folder / name))
     return jobs

@@ -63,22 +63,44 @@ def load(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Picture:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     name = _name(source)
-    with (
-        _clear_errors(name, max_pixels),
-        _pillow_settings(max_pixels),
-        contextlib.ExitStack() as opened,
-    ):
-        if isinstance(source, Image.Image):
-            image = source
-        else:
-            stream = opened.enter_context(_open(source, name))
+    with contextlib.ExitStack() as files:
+        image = source
+        if not isinstance(image, Image.Image):
+            image = files.enter_context(opened(image, max_pixels))
+        with _clear_errors(name, max_pixels), _pillow_settings(max_pixels):
+            _check_size(image, name, max_pixels)
+            return replace(_normalise(image), name=name)
+
+
+@contextlib.contextmanager
+def opened(source: str | Path | bytes | BinaryIO, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a picture file, of which only the beginning is read.
+
+    Args:
+        source: Path, encoded bytes, or binary stream.
+        max_pixels: As for `load`.
+
+    Yields:
+        The Pillow image, at its first frame.
+
+    Raises:
+        NstError: As for `load`.
+    """
+    name = _name(source)
+    with contextlib.ExitStack() as files:
+        with _clear_errors(name, max_pixels), _pillow_settings(max_pixels):
+            stream = files.enter_context(_open(source, name))
             if not stream.peek(1):
                 raise NstError(f"{name} is empty: give a picture.")
-            image = opened.enter_context(Image.open(stream, formats=_READABLE))
-        pixels = image.width * image.height
-        if not 1 <= pixels <= max_pixels:
-            raise _wrong_size(name, f"{pixels} pixels", max_pixels)
-        return replace(_normalise(image), name=name)
+            image = files.enter_context(Image.open(stream, formats=_READABLE))
+            _check_size(image, name, max_pixels)
+        yield image
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    pixels = image.width * image.height
+    if not 1 <= pixels <= max_pixels:
+        raise _wrong_size(name, f"{pixels} pixels", max_pixels)
 
 
 @contextlib.contextmanager

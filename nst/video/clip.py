@@ -1,0 +1,155 @@
+"""What every clip comes to, whatever file it is in: frames with their times, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nst.images import Picture, stretch
+from nst.video.colour import SRGB, Colour
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a clip.
+
+    Attributes:
+        picture: The pixels, upright.
+        start: When it appears, in seconds.
+        duration: How long it stays, in seconds.
+        number: The number in its file's name, if it is a numbered picture.
+    """
+
+    picture: Picture
+    start: Fraction
+    duration: Fraction
+    number: int | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A packet of sound or subtitles, to be copied as it is.
+
+    Attributes:
+        packet: PyAV's packet.
+    """
+
+    packet: Any
+
+
+Item: TypeAlias = "Frame | Beside"
+Write: TypeAlias = "Callable[[Item], None]"
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What is known of a clip before its frames are.
+
+    Attributes:
+        name: What to call it in error messages.
+        size: Width and height of the upright frames in pixels.
+        count: About how many frames there are, or None where nothing says.
+        rate: Frames per second, on average.
+        time_base: Unit of its times, in seconds.
+        pixel_aspect: Width of a pixel over its height.
+        colour: How its colours are coded.
+        alpha: Whether frames may be transparent.
+        plays: How often an animation is shown; 0 for without end.
+        beside: PyAV's streams of sound and subtitles.
+    """
+
+    name: str
+    size: tuple[int, int]
+    count: int | None
+    rate: Fraction
+    time_base: Fraction
+    pixel_aspect: Fraction = Fraction(1)
+    colour: Colour = SRGB
+    alpha: bool = False
+    plays: int = 0
+    beside: tuple[Any, ...] = ()
+
+
+def fit(
+    size: tuple[int, int], max_size: int | None, pixel_aspect: Fraction = Fraction(1)
+) -> tuple[int, int]:
+    """The size at which a clip is stylised.
+
+    Args:
+        size: Width and height in pixels.
+        max_size: Longest side of the result; only ever shrinks, then to even sides, which every
+            codec takes.
+        pixel_aspect: Pixels of this aspect become square.
+    """
+    width, height = max(1, round(size[0] * pixel_aspect)), size[1]
+    if max_size is None or max(width, height) <= max_size:
+        return width, height
+    factor = Fraction(max_size, max(width, height))
+    limit = max(1, max_size - max_size % 2)
+    width, height = (min(limit, max(1, 2 * round(side * factor / 2))) for side in (width, height))
+    return width, height
+
+
+def resized(items: Iterator[Item], size: tuple[int, int]) -> Iterator[Item]:
+    """All frames at one size, also where a clip changes its own half-way."""
+    for item in items:
+        if isinstance(item, Frame):
+            item = replace(item, picture=stretch(item.picture, size))
+        yield item
+
+
+def thinned(items: Iterator[Item], step: Fraction) -> Iterator[Item]:
+    """Leave out frames that come earlier than `step` seconds after the last one kept.
+
+    A hundredth of a second less is forgiven, so that 50 frames a second of any clock stay.
+    """
+    due: Fraction | None = None
+    for item in items:
+        if isinstance(item, Frame):
+            if due is not None and item.start < due - step / 100:
+                continue
+            # By the clock, not by the last frame: 60 frames a second become 50, not 30.
+            due = item.start + step if due is None else max(due + step, item.start)
+        yield item
+
+
+def timed(items: Iterator[Item]) -> Iterator[Item]:
+    """Make each frame stay until the next one; the last keeps its own duration.
+
+    Files often say nothing, or nothing true, of how long a frame stays.
+    """
+    held: Frame | None = None
+    for item in items:
+        if isinstance(item, Frame):
+            if held is not None:
+                yield replace(held, duration=item.start - held.start)
+            held = item
+        else:
+            yield item
+    if held is not None:
+        yield held
+
+
+def in_order(items: Iterator[Item]) -> Iterator[Item]:
+    """Leave out frames that do not come after the one before: no file can hold two at a time."""
+    last: Fraction | None = None
+    for item in items:
+        if isinstance(item, Frame):
+            if last is not None and item.start <= last:
+                continue
+            last = item.start
+        yield item
+
+
+def opaque(picture: Picture) -> NDArray[np.uint8]:
+    """Its pixels, (H, W, 3), on white where they are transparent."""
+    if picture.alpha is None:
+        return picture.rgb
+    share = picture.alpha[..., None].astype(np.uint16)
+    mixed = picture.rgb * share + 255 * (255 - share)
+    return ((mixed + 127) // 255).astype(np.uint8)
