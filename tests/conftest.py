@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -93,3 +95,63 @@ def small_photo() -> Any:
     torch = pytest.importorskip("torch")
     coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(2))
     return torch.nn.functional.interpolate(coarse, (24, 28), mode="bilinear")
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> Callable[..., Path]:
+    """Write a small video of flat colours, one a frame, with or without sound.
+
+    `starts` are the frames' times in units of `time_base`; `colours` their RGB. `context` and
+    `stream` hold attributes of PyAV's objects, and `options` those of the encoder.
+    """
+    av = pytest.importorskip("av")
+
+    def make(
+        name: str = "clip.mp4",
+        *,
+        size: tuple[int, int] = (32, 24),
+        starts: Sequence[int] = tuple(range(0, 400, 40)),
+        colours: Sequence[tuple[int, int, int]] = ((200, 80, 40),),
+        time_base: Fraction = Fraction(1, 1000),
+        codec: str = "libx264",
+        options: Mapping[str, str] = MappingProxyType({"crf": "1"}),
+        sound: str = "",
+        rotation: int = 0,
+        scale: str = "out_color_matrix=bt709:out_range=limited",
+        pix_fmt: str = "yuv420p",
+        context: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Path:
+        from nst.video.av_reading import scaler
+
+        path = tmp_path / name
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=25, options=dict(options))
+            stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
+            stream.codec_context.time_base = time_base
+            for key, value in context.items():
+                setattr(stream.codec_context, key, value)
+            if rotation:
+                stream.set_display_rotation(rotation)
+            heard = container.add_stream(sound, rate=48000) if sound else None
+            convert = None
+            for number, start in enumerate(starts):
+                # A darker left upper quarter tells which way is up.
+                pixels = np.full((size[1], size[0], 3), colours[number % len(colours)], np.uint8)
+                pixels[: size[1] // 2, : size[0] // 2] //= 2
+                frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+                convert = convert or scaler(frame, scale, pix_fmt)
+                frame = convert(frame)
+                frame.pts, frame.time_base = start, time_base
+                container.mux(stream.encode(frame))
+            if heard:
+                samples = np.random.default_rng(0).uniform(-0.3, 0.3, (2, 24000))
+                audio = av.AudioFrame.from_ndarray(
+                    samples.astype(np.float32), format="fltp", layout="stereo"
+                )
+                audio.sample_rate, audio.pts = 48000, 0
+                container.mux(heard.encode(audio))
+                container.mux(heard.encode(None))
+            container.mux(stream.encode(None))
+        return path
+
+    return make

@@ -128,6 +128,7 @@ def _items(container: Any, stream: Any, others: tuple[Any, ...], path: Path) -> 
     rate = Fraction(stream.average_rate or stream.guessed_rate or 25)
     shift = _first_time(container, (stream, *others))
     due = Fraction(0)
+    end = ((stream.start_time or 0) + (stream.duration or 0)) * stream.time_base - shift
     for packet in container.demux(stream, *others):
         if packet.stream is not stream:
             if packet.dts is not None:
@@ -140,7 +141,9 @@ def _items(container: Any, stream: Any, others: tuple[Any, ...], path: Path) -> 
             if frame.pts is not None:
                 due = frame.pts * Fraction(frame.time_base or stream.time_base) - shift
             duration = (frame.duration or 0) * stream.time_base or 1 / rate
-            yield Frame(replace(convert(frame), name=str(path)), due, duration)
+            # Of the last frame the stream's end is a better witness.
+            stay = end - due if end > due else duration
+            yield Frame(replace(convert(frame), name=str(path)), due, stay)
             due += duration  # for old files, whose frames have no times
 
 

@@ -26,6 +26,7 @@ class Codec:
         crf: Constant quality that it has by default: lower is better, and larger.
         worst: The highest value there is.
         even: Whether both sides must be even.
+        aspect: Whether it can say that pixels are not square.
         options: Of the encoder.
     """
 
@@ -33,15 +34,17 @@ class Codec:
     crf: int
     worst: int
     even: bool
+    aspect: bool
     options: dict[str, str]
 
 
-_H264 = Codec("libx264", crf=18, worst=51, even=True, options={})
+_H264 = Codec("libx264", crf=18, worst=51, even=True, aspect=True, options={})
 _VP9 = Codec(
     "libvpx-vp9",
     crf=28,
     worst=63,
     even=False,
+    aspect=False,
     # Without a rate of 0 the quality is not constant; 4 is about as fast as x264's default.
     options={"b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
 )

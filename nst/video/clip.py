@@ -75,23 +75,25 @@ class Clip:
     beside: tuple[Any, ...] = ()
 
 
-def fit(
-    size: tuple[int, int], max_size: int | None, pixel_aspect: Fraction = Fraction(1)
-) -> tuple[int, int]:
+def squared(clip: Clip) -> Clip:
+    """The clip with square pixels: as wide as it looks."""
+    width = max(1, round(clip.size[0] * clip.pixel_aspect))
+    return replace(clip, size=(width, clip.size[1]), pixel_aspect=Fraction(1))
+
+
+def fit(size: tuple[int, int], max_size: int | None) -> tuple[int, int]:
     """The size at which a clip is stylised.
 
     Args:
         size: Width and height in pixels.
-        max_size: Longest side of the result; only ever shrinks, then to even sides, which every
-            codec takes.
-        pixel_aspect: Pixels of this aspect become square.
+        max_size: Longest side of the result. It only ever shrinks, and then to even sides, which
+            every codec takes.
     """
-    width, height = max(1, round(size[0] * pixel_aspect)), size[1]
-    if max_size is None or max(width, height) <= max_size:
-        return width, height
-    factor = Fraction(max_size, max(width, height))
+    if max_size is None or max(size) <= max_size:
+        return size
+    factor = Fraction(max_size, max(size))
     limit = max(1, max_size - max_size % 2)
-    width, height = (min(limit, max(1, 2 * round(side * factor / 2))) for side in (width, height))
+    width, height = (min(limit, max(2, 2 * round(side * factor / 2))) for side in size)
     return width, height
 
 

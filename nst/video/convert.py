@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,7 +19,7 @@ from nst.video.animated import read_animation
 from nst.video.animated_writing import FASTEST, write_animation
 from nst.video.av_reading import import_av, read_video
 from nst.video.av_writing import CODECS, check_crf, write_video
-from nst.video.clip import Clip, Frame, Item, Write, fit, in_order, resized, thinned, timed
+from nst.video.clip import Clip, Frame, Item, Write, fit, in_order, resized, squared, thinned, timed
 from nst.video.numbered import DEFAULT_FPS, is_pattern, read_pictures, write_pictures
 from nst.video.threads import ahead, behind
 
@@ -127,9 +126,11 @@ def convert(
     """
     check_target(target, crf)
     with _reading(source, fps) as (clip, items):
-        video = target.suffix.lower() in CODECS and not is_pattern(target)
-        size = fit(clip.size, max_size, Fraction(1) if video else clip.pixel_aspect)
-        clip = replace(clip, size=size, pixel_aspect=clip.pixel_aspect if video else Fraction(1))
+        codec = CODECS.get("" if is_pattern(target) else target.suffix.lower())
+        if codec is None or not codec.aspect:
+            clip = squared(clip)
+        size = fit(clip.size, max_size)
+        clip = replace(clip, size=size)
         items = resized(in_order(items), size)
         if step := FASTEST.get(target.suffix.lower()):
             items = thinned(items, step)
