@@ -21,8 +21,10 @@ from nst.errors import NstError
 from nst.images import Picture, encode
 from nst.video.clip import Clip, Frame, Item, Write, opaque
 
-FASTEST = {".gif": Fraction(1, 50)}
-"""Seconds that a frame stays at least: browsers take anything faster in a GIF for ten a second."""
+GIF_UNIT = Fraction(1, 100)
+"""What a GIF counts times in, in seconds."""
+GIF_LEAST = 2
+"""Units that a frame stays at least: browsers take less for a tenth of a second."""
 
 _MILLISECOND = Fraction(1, 1000)
 
@@ -91,7 +93,7 @@ class _Gif:
             options = {"transparency": 255, "disposal": 2}
         palette = (image.getpalette() or []) + [0] * 768
         image.putpalette(palette[:768])
-        shown = 10 * _stay(frame, Fraction(1, 100), 65535)
+        shown = 10 * _stay(frame, GIF_UNIT, 65535)
         options |= {"duration": shown, "include_color_table": True}
         self._file.write(b"".join(GifImagePlugin.getdata(image, **options)))
 

@@ -148,6 +148,8 @@ class _Writer:
         self.notes = self._sound.notes
         self._durations: dict[int, int] = {}
         self._convert: Any = None
+        self._held: Any = None
+        self._first, self._end = (0, 0), 0
 
     def write(self, item: Item) -> None:
         if not isinstance(item, Frame):
@@ -164,7 +166,6 @@ class _Writer:
                 f"in_range=full:out_color_matrix={self._colour.scaler_matrix}:out_range=limited",
                 "yuv420p",
             )
-        # One unit apart at least: a container's clock may be coarser than the source's.
         frame.pts = round(item.start / self._clip.time_base)
         self._durations[frame.pts] = round(item.duration / self._clip.time_base)
         frame = self._convert(frame)
@@ -174,10 +175,23 @@ class _Writer:
 
     def finish(self) -> None:
         self._mux(self._stream.encode(None))
+        if self._held is not None:
+            pts, dts = self._first
+            if self._container.format.name in ("mp4", "mov"):
+                # These count durations from one decoding time to the next: what the last one
+                # gets is what makes the whole as long as it should be.
+                self._held.duration = max(1, self._end - pts - (self._held.dts - dts))
+            self._container.mux(self._held)
         self._sound.finish()
 
     def _mux(self, packets: list[Any]) -> None:
+        """Write all packets but the last one."""
         for packet in packets:
-            # Encoders pass on what players need for the last frame, or do not.
+            # Few encoders pass it on.
             packet.duration = self._durations.pop(packet.pts, 0)
-            self._container.mux(packet)
+            self._end = max(self._end, packet.pts + packet.duration)
+            if self._held is None:
+                self._first = (packet.pts, packet.dts)
+            else:
+                self._container.mux(self._held)
+            self._held = packet

@@ -105,18 +105,21 @@ def resized(items: Iterator[Item], size: tuple[int, int]) -> Iterator[Item]:
         yield item
 
 
-def thinned(items: Iterator[Item], step: Fraction) -> Iterator[Item]:
-    """Leave out frames that come earlier than `step` seconds after the last one kept.
+def thinned(items: Iterator[Item], unit: Fraction, least: int) -> Iterator[Item]:
+    """Leave out frames that come too soon after the last one kept.
 
-    A hundredth of a second less is forgiven, so that 50 frames a second of any clock stay.
+    Args:
+        items: Frames, and what is between them.
+        unit: What a file counts times in, in seconds.
+        least: As many units are between two frames.
     """
-    due: Fraction | None = None
+    last: int | None = None
     for item in items:
         if isinstance(item, Frame):
-            if due is not None and item.start < due - step / 100:
+            now = round(item.start / unit)
+            if last is not None and now - last < least:
                 continue
-            # By the clock, not by the last frame: 60 frames a second become 50, not 30.
-            due = item.start + step if due is None else max(due + step, item.start)
+            last = now
         yield item
 
 

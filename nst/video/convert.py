@@ -16,7 +16,7 @@ from nst.files import atomic_write
 from nst.images import DEFAULT_QUALITY
 from nst.video import animated, numbered
 from nst.video.animated import read_animation
-from nst.video.animated_writing import FASTEST, write_animation
+from nst.video.animated_writing import GIF_LEAST, GIF_UNIT, write_animation
 from nst.video.av_reading import import_av, read_video
 from nst.video.av_writing import CODECS, check_crf, write_video
 from nst.video.clip import Clip, Frame, Item, Write, fit, in_order, resized, squared, thinned, timed
@@ -132,8 +132,8 @@ def convert(
         size = fit(clip.size, max_size)
         clip = replace(clip, size=size)
         items = resized(in_order(items), size)
-        if step := FASTEST.get(target.suffix.lower()):
-            items = thinned(items, step)
+        if target.suffix.lower() == ".gif":
+            items = thinned(items, GIF_UNIT, GIF_LEAST)
 
         def show(frames: int) -> None:
             watch(Progress(frames, clip.count))
