@@ -15,7 +15,7 @@ from PIL import Image
 from nst.errors import NstError
 from nst.images import load, save
 from nst.memory import resident_memory
-from nst.video import by_number, convert, is_clip, is_pattern, matching
+from nst.video import Progress, by_number, convert, is_clip, is_pattern, matching
 
 Array = NDArray[np.uint8]
 COLOURS = [(200, 80, 40), (30, 160, 220), (0, 220, 30), (128, 128, 128)]
@@ -117,12 +117,15 @@ def test_a_gif_has_no_frames_that_browsers_would_slow_down(tmp_path: Path) -> No
     for number in range(60):
         Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / f"{number}.png")
     seen: list[Array] = []
+    told: list[Progress] = []
     made = convert(
         matching(tmp_path / "%d.png"),
         tmp_path / "out.gif",
         lambda rgb: seen.append(rgb) or rgb,  # type: ignore[func-returns-value]
         fps=60,
+        watch=told.append,
     )
+    assert told[-1] in (Progress(59, 60), Progress(60, 60))
     _, stays, _ = read(tmp_path / "out.gif")
     assert made.frames == len(seen) == len(stays) == 40
     assert set(stays) == {20, 30}
@@ -215,13 +218,13 @@ def test_patterns() -> None:
 @pytest.mark.skipif(not resident_memory(), reason="this system does not say")
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_memory_does_not_grow(tmp_path: Path, suffix: str) -> None:
-    """Of 60 frames of 0.5 MB, only a few are in memory at once."""
+    """Of 40 frames of 0.5 MB, only a few are in memory at once."""
     save(np.random.default_rng(0).integers(0, 2, (320, 480, 3), np.uint8), tmp_path / "1.png")
     peaks = []
 
     def watch(progress: Any) -> None:
         peaks.append(resident_memory())
 
-    paths = [tmp_path / "1.png"] * 60
+    paths = [tmp_path / "1.png"] * 40
     convert(paths, tmp_path / f"out{suffix}", same, quality=20, watch=watch)
     assert max(peaks) - peaks[10] < 12e6

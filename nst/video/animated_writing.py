@@ -93,7 +93,7 @@ class _Gif:
             options = {"transparency": 255, "disposal": 2}
         palette = (image.getpalette() or []) + [0] * 768
         image.putpalette(palette[:768])
-        shown = 10 * _stay(frame, GIF_UNIT, 65535)
+        shown = 10 * max(GIF_LEAST, _stay(frame, GIF_UNIT, 65535))
         options |= {"duration": shown, "include_color_table": True}
         self._file.write(b"".join(GifImagePlugin.getdata(image, **options)))
 

@@ -23,12 +23,14 @@ class Frame:
         start: When it appears, in seconds.
         duration: How long it stays, in seconds.
         number: The number in its file's name, if it is a numbered picture.
+        index: Its place among the source's frames, from 0.
     """
 
     picture: Picture
     start: Fraction
     duration: Fraction
     number: int | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,19 @@ def timed(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def in_order(items: Iterator[Item]) -> Iterator[Item]:
-    """Leave out frames that do not come after the one before: no file can hold two at a time."""
+    """Count frames, and leave out those that do not come after the one before.
+
+    No file can hold two at one time.
+    """
     last: Fraction | None = None
+    index = -1
     for item in items:
         if isinstance(item, Frame):
+            index += 1
             if last is not None and item.start <= last:
                 continue
             last = item.start
+            item = replace(item, index=index)
         yield item
 
 

@@ -40,8 +40,8 @@ class Progress:
     """How far it is.
 
     Attributes:
-        frames: Frames done.
-        count: About how many there are, or None where nothing says.
+        frames: Frames of the source done, or left out for being too many for the target.
+        count: About how many it has, or None where nothing says.
     """
 
     frames: int
@@ -165,7 +165,7 @@ def _run(
             picture = replace(item.picture, rgb=change(item.picture.rgb))
             put(replace(item, picture=picture))
             frames += 1
-            watch(frames)
+            watch(item.index + 1)
     except KeyboardInterrupt:
         if not frames:
             raise

@@ -76,36 +76,40 @@ def behind(work: Callable[[T], None], count: int) -> Iterator[Callable[[T], None
         What hands an item over; it waits while too many do, and raises what `work` raised. When
         the block ends well, all is done; else what waits is dropped.
     """
-    waiting: queue.Queue[T | None] = queue.Queue(count)
-    gone = threading.Event()
+    waiting: queue.Queue[T] = queue.Queue(count)
+    gone, closing, abandoned = threading.Event(), threading.Event(), threading.Event()
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
-            while (item := waiting.get()) is not None and not abandoned.is_set():
+            while not abandoned.is_set():
+                try:
+                    item = waiting.get(timeout=_PATIENCE)
+                except queue.Empty:
+                    if closing.is_set():
+                        return
+                    continue
                 work(item)
         except BaseException as error:
             failed.append(error)
         finally:
             gone.set()
 
-    def put(item: T | None) -> None:
+    def put(item: T) -> None:
         try:
             _put(waiting, item, gone)
         except _End:
             raise failed[0] from None
 
-    abandoned = threading.Event()
     thread = threading.Thread(target=run, name="nst-behind", daemon=True)
     thread.start()
     try:
         yield put
-    except BaseException:
-        abandoned.set()
-        raise
+        closing.set()
+        thread.join()
     finally:
-        with contextlib.suppress(BaseException):
-            put(None)
+        # Whatever went wrong, a second Ctrl-C included: nobody else may work before it stops.
+        abandoned.set()
         thread.join()
     if failed:
         raise failed[0]
