@@ -44,7 +44,7 @@ def packets(path: Path, kind: str) -> list[bytes]:
 def seen(path: Path) -> list[Array]:
     """The frames as nst reads them: upright, in RGB."""
     frames: list[Array] = []
-    convert(path, path.parent / "seen.mkv", lambda rgb: frames.append(rgb) or rgb)  # type: ignore[func-returns-value]
+    convert(path, path.parent / "seen.mkv", lambda rgb: frames.append(rgb) or rgb)
     return frames
 
 
@@ -120,7 +120,7 @@ def test_square_pixels_where_nothing_else_can_be_said(
 ) -> None:
     source = make_clip(context={"sample_aspect_ratio": Fraction(3, 2)})
     sizes = set()
-    convert(source, tmp_path / name, lambda rgb: sizes.add(rgb.shape) or rgb)  # type: ignore[func-returns-value]
+    convert(source, tmp_path / name, lambda rgb: sizes.add(rgb.shape) or rgb)
     assert sizes == {(24, 48, 3)}
 
 

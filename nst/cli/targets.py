@@ -104,7 +104,7 @@ def prepare(
         target = None if output == STANDARD_STREAM else Path(output)
         job = _job(sources[0], target)
         if target and format is None and not job.clip:
-            pillow_format(target.suffix)
+            _check_still(job, target)
         return _never_inputs([job])
     _never_inputs(jobs)
     try:
@@ -124,6 +124,15 @@ def _job(source: Path | None, target: Path | None) -> Job:
     if target is None and not still:
         raise NstError("a video cannot go to stdout: give -o FILE.")
     return Job(source, target, clip=not still)
+
+
+def _check_still(job: Job, target: Path) -> None:
+    if target.suffix.lower() not in FORMATS and is_target(target):
+        raise NstError(
+            f"{job.source or 'stdin'} does not move: give a video, an animation or several "
+            f"pictures for {target}, or write to a .jpg or .png."
+        )
+    pillow_format(target.suffix)
 
 
 def _never_inputs(jobs: list[Job]) -> list[Job]:
@@ -174,7 +183,7 @@ def _into_folder(
         own = source.suffix.lower() if source else ""
         clip = source is not None and is_clip(source)
         extension = format.lower().removeprefix(".") if format else own.removeprefix(".")
-        if not format and not (is_target(Path(own or "x")) if clip else own in FORMATS):
+        if not format and not (is_target(Path("x" + own)) if clip else own in FORMATS):
             extension = "mp4" if clip else "png"
         stem = (source.stem if source else "stdin") + suffix
         name, number = f"{stem}.{extension}", 2
