@@ -5,7 +5,9 @@ convert(Path("clip.mp4"), Path("out.mp4"), Styliser("starry-night"))
 """
 
 from nst.video.av_writing import CODECS
+from nst.video.clip import Clip, Frame, opaque
 from nst.video.convert import (
+    TARGETS,
     Filter,
     Made,
     Progress,
@@ -13,13 +15,17 @@ from nst.video.convert import (
     convert,
     is_clip,
     is_target,
+    writing,
 )
 from nst.video.numbered import DEFAULT_FPS, by_number, is_pattern, matching
 
 __all__ = [
     "CODECS",
     "DEFAULT_FPS",
+    "TARGETS",
+    "Clip",
     "Filter",
+    "Frame",
     "Made",
     "Progress",
     "by_number",
@@ -29,4 +35,6 @@ __all__ = [
     "is_pattern",
     "is_target",
     "matching",
+    "opaque",
+    "writing",
 ]

@@ -27,6 +27,8 @@ Filter: TypeAlias = "Callable[[NDArray[np.uint8]], NDArray[np.uint8]]"
 """What is done to each frame, (H, W, 3) uint8, sRGB, all of one size: called in order, in the
 caller's thread, so that it may keep what it likes of the frames before."""
 
+TARGETS = (*CODECS, *animated.EXTENSIONS)
+"""Extensions of clips that are written."""
 _READ_ONLY = (".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".ogv", ".3gp")
 READABLE = (*CODECS, *_READ_ONLY)
 """Extensions of videos that are read."""
@@ -72,7 +74,7 @@ def is_clip(path: Path) -> bool:
 
 def is_target(path: Path) -> bool:
     """Whether a clip can be written there: a video, an animation or numbered pictures."""
-    return is_pattern(path) or path.suffix.lower() in (*CODECS, *animated.EXTENSIONS)
+    return is_pattern(path) or path.suffix.lower() in TARGETS
 
 
 def check_target(path: Path, crf: int | None = None) -> None:
@@ -88,8 +90,8 @@ def check_target(path: Path, crf: int | None = None) -> None:
     elif extension in CODECS:
         import_av(path)
         check_crf(path, crf)
-    elif extension not in animated.EXTENSIONS:
-        kinds = (*CODECS, *animated.EXTENSIONS, "frames/%04d.png")
+    elif extension not in TARGETS:
+        kinds = (*TARGETS, "frames/%04d.png")
         raise unknown("kind of video or animation", path.suffix or path.name, kinds)
 
 
@@ -142,7 +144,7 @@ def convert(
 
         def run(path: Path) -> Made:
             with (
-                _writing(path, clip, crf, quality, notes) as write,
+                writing(path, clip, notes, crf=crf, quality=quality) as write,
                 behind(write, _WAITING) as put,
                 ahead(timed(items), _WAITING) as ready,
             ):
@@ -200,11 +202,28 @@ def _reading(source: Path | Sequence[Path], fps: float) -> Iterator[tuple[Clip, 
         yield found
 
 
-def _writing(
-    path: Path, clip: Clip, crf: int | None, quality: int, notes: list[str]
+def writing(
+    path: Path,
+    clip: Clip,
+    notes: list[str] | None = None,
+    *,
+    crf: int | None = None,
+    quality: int = DEFAULT_QUALITY,
 ) -> contextlib.AbstractContextManager[Write]:
+    """Write a clip of any kind; the file is whole when the block ends.
+
+    Args:
+        path: As for `check_target`; whatever is there is written over.
+        clip: What is to be written; its size is that of all frames.
+        notes: Told in words which sound or subtitles cannot be copied, and what becomes of them.
+        crf: As for `convert`.
+        quality: As for `convert`.
+
+    Returns:
+        A block that gives what takes the frames, in order.
+    """
     if is_pattern(path):
         return write_pictures(path, quality=quality)
     if path.suffix.lower() in CODECS:
-        return write_video(path, clip, notes, crf=crf)
+        return write_video(path, clip, [] if notes is None else notes, crf=crf)
     return write_animation(path, clip, quality=quality)

@@ -1,19 +1,17 @@
-"""The picture as it comes about, as a GIF, WebP or PNG animation or as a video."""
+"""The picture as it comes about, as an animation or a video."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from nst.errors import NstError, unknown
+from nst.errors import unknown
 from nst.files import atomic_write
-from nst.images import Picture, on_white
+from nst.images import Picture, resize
 from nst.optimise import Step
+from nst.video import TARGETS, Clip, Frame, check_target, opaque, writing
 from nst.watching.watcher import Watcher
 
 FRAMES = 96
@@ -21,9 +19,7 @@ FRAMES = 96
 LONGEST = 640
 """Long side of the frames in pixels: with 96 of them, 120 MB of memory at most."""
 _PER_SECOND = 12
-_HOLD = 2.0  # seconds that the last frame stays
-
-_FORMATS = (".gif", ".webp", ".png", ".mp4")
+_HOLD = Fraction(2)  # seconds that the last frame stays
 
 
 def check_animation(path: Path) -> None:
@@ -32,12 +28,9 @@ def check_animation(path: Path) -> None:
     Raises:
         NstError: Another extension, or a video without PyAV.
     """
-    if path.suffix.lower() not in _FORMATS:
-        raise unknown("kind of animation", path.suffix, _FORMATS)
-    if path.suffix.lower() == ".mp4" and importlib.util.find_spec("av") is None:
-        raise NstError(
-            f"{path} needs PyAV: install it with pip install 'nst[video]', or give a .webp or .gif."
-        )
+    if path.suffix.lower() not in TARGETS:
+        raise unknown("kind of animation", path.suffix, TARGETS)
+    check_target(path)
 
 
 @contextlib.contextmanager
@@ -48,7 +41,7 @@ def animation(path: Path, iterations: int, draw: Callable[[Step], Picture]) -> I
     are white.
 
     Args:
-        path: A .gif, .webp, .png (animated) or .mp4 file.
+        path: An animation (.gif, .webp, .png) or a video (.mp4, .mov, .mkv, .webm).
         iterations: Of the whole optimisation.
         draw: The finished picture of a record; all of one size.
 
@@ -60,7 +53,7 @@ def animation(path: Path, iterations: int, draw: Callable[[Step], Picture]) -> I
     """
     check_animation(path)
     moments = {round(iterations * (k / (FRAMES - 1)) ** 2) for k in range(FRAMES)}
-    frames: list[Image.Image] = []
+    frames: list[Picture] = []
     missed: Step | None = None
 
     def watch(step: Step, best: Step) -> None:
@@ -76,40 +69,18 @@ def animation(path: Path, iterations: int, draw: Callable[[Step], Picture]) -> I
         yield watch
         if missed is not None:
             frames.append(_frame(draw(missed)))
-        if frames and path.suffix.lower() == ".mp4":
-            _write_video(frames, temporary)
-        elif frames:
-            _write_pillow(frames, temporary)
+        if frames:
+            _write(frames, temporary)
 
 
-def _frame(picture: Picture) -> Image.Image:
-    image = on_white(picture.to_image())
-    image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
-    return image
+def _frame(picture: Picture) -> Picture:
+    return resize(Picture(opaque(picture)), LONGEST)
 
 
-def _write_pillow(frames: Sequence[Image.Image], path: Path) -> None:
-    durations = [1000 // _PER_SECOND] * (len(frames) - 1) + [int(1000 * _HOLD)]
-    first, *rest = frames
-    first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
-
-
-def _write_video(frames: Sequence[Image.Image], path: Path) -> None:
-    import av
-
-    # The chroma of this format has half the resolution: sides must be even.
-    width, height = (max(2, side - side % 2) for side in frames[0].size)
-    held = [frames[-1]] * round(_HOLD * _PER_SECOND)
-    try:
-        with av.open(path, "w", format="mp4") as container:
-            stream = container.add_stream("h264", rate=_PER_SECOND, options={"crf": "18"})
-            stream.width, stream.height = width, height
-            stream.pix_fmt = "yuv420p"
-            for frame in [*frames, *held]:
-                pixels = np.asarray(frame.crop((0, 0, width, height)))
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-            container.mux(stream.encode())
-    except av.FFmpegError as error:
-        raise NstError(
-            f"cannot write {path.suffix} video ({error}): give a .webp or .gif."
-        ) from error
+def _write(frames: Sequence[Picture], path: Path) -> None:
+    unit = Fraction(1, _PER_SECOND)
+    clip = Clip(str(path), frames[0].size, len(frames), 1 / unit, unit)
+    with writing(path, clip) as write:
+        for number, picture in enumerate(frames, 1):
+            shown = unit if number < len(frames) else _HOLD
+            write(Frame(picture, (number - 1) * unit, shown))
