@@ -34,7 +34,13 @@ class Session:
     """
 
     def __init__(
-        self, path: Path, *, provider: str = "auto", threads: int = 0, model: bytes | None = None
+        self,
+        path: Path,
+        *,
+        provider: str = "auto",
+        threads: int = 0,
+        spin: bool = True,
+        model: bytes | None = None,
     ) -> None:
         """Load a model.
 
@@ -42,6 +48,7 @@ class Session:
             path: Its file.
             provider: A key of `PROVIDERS`; "auto" takes the first there is of CUDA, CoreML and CPU.
             threads: CPU threads; 0 for one per core.
+            spin: Whether its threads keep their cores while they wait for each other.
             model: What was made of the file, to be loaded in its place.
 
         Raises:
@@ -50,7 +57,7 @@ class Session:
         if threads < 0:
             raise NstError(f"threads is {threads}: give 0 (one per core) or more.")
         self._path, self.threads = path, threads
-        self._session, self.provider = _open(path, model or path, provider, threads)
+        self._session, self.provider = _open(path, model or path, provider, threads, spin)
 
     @property
     def names(self) -> list[str]:
@@ -103,11 +110,14 @@ def as_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.ascontiguousarray(scaled.transpose(2, 0, 1)[np.newaxis])
 
 
-def _open(path: Path, model: Path | bytes, provider: str, threads: int) -> tuple[Any, str]:
+def _open(
+    path: Path, model: Path | bytes, provider: str, threads: int, spin: bool
+) -> tuple[Any, str]:
     """A session on the first provider that works, and that provider's name."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _SILENT
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     for name in _candidates(provider):
         if name == "cuda" and hasattr(onnxruntime, "preload_dlls"):
             # Finds the CUDA libraries that pip installed.

@@ -53,6 +53,7 @@ class Styliser:
         threads: int = 0,
         memory: int | None = None,
         statistics: str = "quick",
+        spin: bool = True,
     ) -> None:
         """Load a model.
 
@@ -66,6 +67,8 @@ class Styliser:
             statistics: What the tiles' instance norms go by: "quick", the picture shrunk to half
                 a tile's pixels, or "exact", all of it, which takes several times as long and gives
                 what the picture would give in one piece.
+            spin: Let CPU threads keep their cores while they wait for each other: best for a
+                picture now and then, worse beside other work, such as the coding of a video.
 
         Raises:
             NstError: No such model or style, a file that is none of nst's models or one of a newer
@@ -77,7 +80,7 @@ class Styliser:
             raise NstError(f"memory is {memory} bytes: give 1 or more.")
         self._memory, self._statistics = memory, statistics
         self.path = _find_model(model)
-        self._session = Session(self.path, provider=provider, threads=threads)
+        self._session = Session(self.path, provider=provider, threads=threads, spin=spin)
         self.provider = self._session.provider
         self.facts = ModelFacts.from_json(self._session.metadata.get(METADATA_KEY, ""), self.path)
         if (names := self._session.names) != ["image", "stylised"]:

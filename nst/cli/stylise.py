@@ -85,9 +85,14 @@ def stylise(
     # On stderr there is one line per error, and it is ours.
     onnxruntime.set_default_logger_severity(4)
 
-    def read(path: Path) -> Styliser:
+    def read(path: Path, clip: bool) -> Styliser:
         return Styliser(
-            path, provider=provider, threads=threads, memory=limit, statistics=statistics
+            path,
+            provider=provider,
+            threads=threads,
+            memory=limit,
+            statistics=statistics,
+            spin=not clip,  # beside the network, frames are read and written
         )
 
     options = Options(max_size, strength, keep_colour, format, quality, crf, fps, max_pixels)

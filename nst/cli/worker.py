@@ -59,13 +59,13 @@ class Worker:
     """
 
     def __init__(
-        self, find: Callable[[bool], Path], load: Callable[[Path], Styliser], options: Options
+        self, find: Callable[[bool], Path], load: Callable[[Path, bool], Styliser], options: Options
     ) -> None:
         """Take what to work with.
 
         Args:
             find: Where the model is, for pictures (False) and for clips (True).
-            load: Reads it.
+            load: Reads it, told whether for clips.
             options: How.
         """
         self._find, self._load = find, functools.cache(load)
@@ -73,7 +73,7 @@ class Worker:
 
     def network(self, clip: bool) -> Styliser:
         """The model for pictures or for clips, read once."""
-        return self._load(self._find(clip))
+        return self._load(self._find(clip), clip)
 
     def __call__(self, job: Job, watch: Watch) -> None:
         """Do one job.
