@@ -12,7 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from nst.errors import NstError
-from nst.video import Progress, convert
+from nst.memory import resident_memory
+from nst.video import Frame, Progress, convert
+from nst.video.av_reading import read_video
 
 av = pytest.importorskip("av")
 
@@ -43,9 +45,8 @@ def packets(path: Path, kind: str) -> list[bytes]:
 
 def seen(path: Path) -> list[Array]:
     """The frames as nst reads them: upright, in RGB."""
-    frames: list[Array] = []
-    convert(path, path.parent / "seen.mkv", lambda rgb: frames.append(rgb) or rgb)
-    return frames
+    with read_video(path) as (_, items):
+        return [item.picture.rgb for item in items if isinstance(item, Frame)]
 
 
 UNEVEN = [0, 40, 55, 200, 1000, 1013, 1400]
@@ -236,6 +237,15 @@ def test_frames_are_changed_in_order_and_counted(make_clip: MakeClip, tmp_path: 
     assert reds == sorted(reds)
     assert told == [Progress(n + 1, 10) for n in range(10)]
     np.testing.assert_allclose(seen(tmp_path / "out.mp4")[5][20, 28], (205, 255, 255), atol=8)
+
+
+@pytest.mark.skipif(not resident_memory(), reason="this system does not say")
+def test_memory_does_not_grow(make_clip: MakeClip, tmp_path: Path) -> None:
+    """Of 400 frames of 0.2 MB, only those that the encoder looks ahead are in memory at once."""
+    source = make_clip(size=(320, 240), starts=range(400), options={"preset": "ultrafast"})
+    sizes = []
+    convert(source, tmp_path / "out.mp4", same, watch=lambda _: sizes.append(resident_memory()))
+    assert max(sizes) - sizes[100] < 15e6
 
 
 def test_max_size(make_clip: MakeClip, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from PIL import Image
 from nst import shipped
 from nst.cli import main
 from nst.images import load, save
+from nst.video import Frame
+from nst.video.av_reading import read_video
 
 av = pytest.importorskip("av")
 
@@ -34,8 +36,8 @@ def run(make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
 
 
 def frames(path: Path | str) -> list[Any]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with read_video(Path(path)) as (_, items):
+        return [item.picture.rgb for item in items if isinstance(item, Frame)]
 
 
 def gif(path: Path, count: int = 3) -> Path:

@@ -34,7 +34,7 @@ class Watching:
 
     Attributes:
         save_every: Save the picture after every so many iterations, as OUT-0050.png; 0 for never.
-        animate: Write an animation: a .gif, .webp, .png or .mp4 file.
+        animate: Write an animation (.gif, .webp, .png) or a video (.mp4, .mov, .mkv, .webm).
         log: Write a table of the losses as it goes, a .csv file, and a plot of them beside it.
     """
 
