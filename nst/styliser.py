@@ -79,6 +79,7 @@ class Styliser:
         if memory is not None and memory < 1:
             raise NstError(f"memory is {memory} bytes: give 1 or more.")
         self._memory, self._statistics = memory, statistics
+        self._at_once: dict[int, float] = {}
         self.path = _find_model(model)
         self._session = Session(self.path, provider=provider, threads=threads, spin=spin)
         self.provider = self._session.provider
@@ -176,7 +177,11 @@ class Styliser:
             return (result.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
         try:
-            pixels = self._pixels_at_once(width * height)
+            # Decided once for each size: what the first picture leaves in memory serves the next
+            # ones, and the frames of a video must be alike.
+            if width * height not in self._at_once:
+                self._at_once[width * height] = self._pixels_at_once(width * height)
+            pixels = self._at_once[width * height]
             if pixels < width * height:
                 rgb = self._in_tiles(picture.rgb, pixels, finish, watch)
             else:

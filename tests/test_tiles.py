@@ -219,6 +219,17 @@ def test_a_picture_beyond_the_memory_is_done_in_tiles(
         Styliser(model, provider="cpu", memory=1000)(picture)
 
 
+def test_pictures_of_one_size_are_done_alike(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory that the first one leaves behind is what the second one takes."""
+    resident = iter([0, 10**9, 10**9])
+    monkeypatch.setattr("nst.styliser.resident_memory", lambda: next(resident))
+    stylise = Styliser(model, provider="cpu", memory=2 * 10**7)
+    shares: list[float] = []
+    first, second = (stylise.stylise(load(smooth(64, 64)), watch=shares.append) for _ in range(2))
+    np.testing.assert_array_equal(first.rgb, second.rgb)
+    assert not shares
+
+
 def test_bytes_from_text() -> None:
     assert parse_bytes("2G") == 2 * 2**30
     assert parse_bytes("1.5 GiB") == 3 * 2**29

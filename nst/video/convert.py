@@ -128,19 +128,14 @@ def convert(
     """
     check_target(target, crf)
     with _reading(source, fps) as (clip, items):
-        codec = CODECS.get("" if is_pattern(target) else target.suffix.lower())
-        if codec is None or not codec.aspect:
-            clip = squared(clip)
-        size = fit(clip.size, max_size)
-        clip = replace(clip, size=size)
-        items = resized(in_order(items), size)
+        clip = _for_target(clip, target, max_size)
+        items = resized(in_order(items), clip.size)
         if target.suffix.lower() == ".gif":
             items = thinned(items, GIF_UNIT, GIF_LEAST)
+        notes: list[str] = []
 
         def show(frames: int) -> None:
             watch(Progress(frames, clip.count))
-
-        notes: list[str] = []
 
         def run(path: Path) -> Made:
             with (
@@ -152,6 +147,14 @@ def convert(
             return Made(target, frames, finished, tuple(notes))
 
         return run(target) if is_pattern(target) else _whole(target, run)
+
+
+def _for_target(clip: Clip, target: Path, max_size: int | None) -> Clip:
+    """The clip as it will be written: its size, and the shape of its pixels."""
+    codec = CODECS.get("" if is_pattern(target) else target.suffix.lower())
+    if codec is None or not codec.aspect:
+        clip = squared(clip)
+    return replace(clip, size=fit(clip.size, max_size))
 
 
 def _run(
