@@ -255,6 +255,18 @@ def test_max_size(make_clip: MakeClip, tmp_path: Path) -> None:
         assert streams(tmp_path / "out.mp4")[1] == size
 
 
+def test_damage_costs_frames_not_the_rest(make_clip: MakeClip, tmp_path: Path) -> None:
+    source = make_clip("clip.ts", size=(160, 120), starts=range(0, 4000, 40), sound="aac")
+    data = bytearray(source.read_bytes())
+    rng = np.random.default_rng(0)
+    for place in rng.integers(len(data) // 3, len(data), 60):
+        data[place] ^= 255
+    source.write_bytes(data)
+    made = convert(source, tmp_path / "out.mp4", same)
+    assert 30 < made.frames <= 100
+    assert len(seen(tmp_path / "out.mp4")) == made.frames
+
+
 def test_wrong_sources_and_targets(make_clip: MakeClip, tmp_path: Path) -> None:
     source, out = make_clip(), tmp_path / "out.mp4"
     out.write_bytes(b"old")

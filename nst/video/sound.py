@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,13 +57,16 @@ class Sound:
             self.notes.append(f"{kind} cannot hold {codec} subtitles, which are left out")
 
     def _copied(self, stream: Any) -> Callable[[Any], None]:
+        av = importlib.import_module("av")
         copy = self._container.add_stream_from_template(stream)
         if stream.language:
             copy.metadata["language"] = stream.language
 
         def write(packet: Any) -> None:
             packet.stream = copy
-            self._container.mux(packet)
+            # A damaged packet, or one out of order, is left out: a gap, as players have it.
+            with contextlib.suppress(av.error.InvalidDataError, av.error.ArgumentError):
+                self._container.mux(packet)
 
         return write
 
@@ -75,7 +79,7 @@ class Sound:
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
-                return  # A gap, as players have it.
+                return
             for frame in frames:
                 self._container.mux(coded.encode(frame))
 
