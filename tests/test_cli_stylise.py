@@ -374,7 +374,7 @@ def test_the_command_leaves_torch_alone(make_model: MakeModel, tmp_path: Path) -
         "except SystemExit:\n"
         "    assert 'onnxruntime' not in sys.modules\n"
         "assert main(sys.argv[1:]) == 0\n"
-        "assert not {'torch', 'onnx', 'rich.progress'} & set(sys.modules)\n"
+        "assert not {'torch', 'onnx', 'rich.progress', 'av'} & set(sys.modules)\n"
     )
     words = ["stylise", "a.png", "-o", "b.png", "--model", str(make_model())]
     command = [sys.executable, "-W", "error", "-c", code, *words]

@@ -245,7 +245,7 @@ def test_memory_does_not_grow(make_clip: MakeClip, tmp_path: Path) -> None:
     source = make_clip(size=(320, 240), starts=range(400), options={"preset": "ultrafast"})
     sizes = []
     convert(source, tmp_path / "out.mp4", same, watch=lambda _: sizes.append(resident_memory()))
-    assert max(sizes) - sizes[100] < 15e6
+    assert max(sizes) - sizes[100] < 35e6  # 70 MB if all were kept
 
 
 def test_max_size(make_clip: MakeClip, tmp_path: Path) -> None:

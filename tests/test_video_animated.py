@@ -218,13 +218,13 @@ def test_patterns() -> None:
 @pytest.mark.skipif(not resident_memory(), reason="this system does not say")
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_memory_does_not_grow(tmp_path: Path, suffix: str) -> None:
-    """Of 40 frames of 0.5 MB, only a few are in memory at once."""
+    """Of 60 frames of 0.5 MB, only a few are in memory at once."""
     save(np.random.default_rng(0).integers(0, 2, (320, 480, 3), np.uint8), tmp_path / "1.png")
     peaks = []
 
     def watch(progress: Any) -> None:
         peaks.append(resident_memory())
 
-    paths = [tmp_path / "1.png"] * 40
+    paths = [tmp_path / "1.png"] * 60
     convert(paths, tmp_path / f"out{suffix}", same, quality=20, watch=watch)
-    assert max(peaks) - peaks[10] < 12e6
+    assert max(peaks) - peaks[20] < 10e6  # 18 MB if all were kept
