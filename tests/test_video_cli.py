@@ -16,8 +16,9 @@ from PIL import Image
 
 from nst import shipped
 from nst.cli import main
+from nst.cli.stylise import stylise
 from nst.images import load, save
-from nst.video import Frame
+from nst.video import CODECS, Frame
 from nst.video.av_reading import read_video
 
 av = pytest.importorskip("av")
@@ -165,6 +166,12 @@ def test_one_bad_clip_among_many(run: Any, make_clip: Make, tmp_path: Path, caps
     assert "bad.mp4" in lines[0]
     assert lines[1] == "nst: 1 of 2 files failed"
     assert files() == ["out/clip.mp4"]
+
+
+def test_the_help_tells_the_codecs_own_quality() -> None:
+    told = f"{CODECS['.mp4'].crf} for H.264 and {CODECS['.webm'].crf} for VP9"
+    assert told in " ".join((stylise.__doc__ or "").split())
+    assert all(codec.name in ("libx264", "libvpx-vp9") for codec in CODECS.values())
 
 
 def test_videos_take_the_model_that_is_stable(
