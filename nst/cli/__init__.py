@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "Compare a network with the slow optimiser, on the same loss.",
     "recipes": "List the published recipes that nst optimise takes as presets.",
     "sheet": "Put pictures side by side on one sheet, with labels.",
+    "flicker": "Measure how much models flicker on moving pictures.",
     "backbone": "Show the loss network and where its weights come from.",
 }
 _SPELLINGS = {"stylize": "stylise", "optimize": "optimise"}

@@ -1,0 +1,127 @@
+"""`nst flicker`: how much models flicker, on photos that move in a known way."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from nst import shipped
+from nst.cli.targets import find_sources
+from nst.errors import NstError, unknown
+from nst.files import atomic_write
+from nst.images import Picture, load
+
+
+def flicker(
+    inputs: list[str],
+    *,
+    size: int = 256,
+    frames: int = 8,
+    seed: int = 0,
+    json: str | None = None,
+    provider: str = "auto",
+    threads: int = 0,
+) -> None:
+    """Measure how much models flicker, on photos that move in a known way.
+
+    Args:
+        inputs: Models that `python -m export` wrote or names of styles that come with nst, and
+            photos, folders of photos, or patterns such as "*.jpg". Without a model the default
+            style is measured, without photos five that come with nst are used.
+        size: Side of the frames in pixels.
+        frames: Frames of each photo and motion.
+        seed: Seed of the sensor's noise.
+        json: File for all that was measured, for programs.
+        provider: Where to run, such as cpu, cuda or coreml; auto takes the fastest there is.
+        threads: CPU threads; 0 for one per core.
+    """
+    models, sources = _sorted(inputs)
+    _check(size, frames)
+    photos = _photos(sources, size, frames)
+
+    # onnxruntime takes longer to import than all the rest: not for `--help`, nor for wrong inputs.
+    import onnxruntime
+
+    from nst.flicker.measure import Contender, known_takes, measure
+    from nst.flicker.motion import MOTIONS
+    from nst.flicker.report import Setting, as_json, print_table
+    from nst.styliser import Styliser
+
+    # On stderr there is one line per error, and it is ours.
+    onnxruntime.set_default_logger_severity(4)
+    contenders = [Contender("the frames themselves")]
+    for name, path in models.items():
+        contenders.append(Contender(name, Styliser(path, provider=provider, threads=threads)))
+    setting = Setting(tuple(Path(photo.name).name for photo in photos), size, frames, seed)
+    takes = known_takes(photos, size=size, count=frames, seed=seed)
+    # Opened first: that it cannot be written is said before the work.
+    with atomic_write(json) if json else contextlib.nullcontext() as file:
+        with _progress(len(photos) * len(MOTIONS) * frames) as watch:
+            found = measure(takes, contenders, watch)
+        if file:
+            file.write_text(as_json(found, setting), encoding="utf-8")
+    print_table(found)
+    if json:
+        print(f"nst: {json}")
+
+
+def _sorted(inputs: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
+    """The models by what to call them, and what stands for photos."""
+    models: dict[str, Path] = {}
+    photos = []
+    known = {name: style for style in shipped.styles() for name in (style.path.stem, style.name)}
+    for text in inputs:
+        path = Path(text)
+        if path.suffix.lower() == ".onnx":
+            models[path.stem if path.stem not in models else text] = path
+        elif text in known and not path.exists():
+            models[text] = shipped.find(text).path
+        elif text.replace("-", "").isalnum() and not path.exists():
+            raise unknown("style or folder of photos", text, known)
+        else:
+            photos.append(text)
+    if not models:
+        style = shipped.find()
+        models[style.path.stem] = style.path
+    return models, photos
+
+
+def _check(size: int, frames: int) -> None:
+    from nst.flicker.error import BORDER
+
+    least = 4 * BORDER
+    if size < least:
+        raise NstError(f"--size is {size}: give {least} pixels or more.")
+    if frames < 2:
+        raise NstError(f"--frames is {frames}: give 2 or more.")
+
+
+def _photos(inputs: Sequence[str], size: int, frames: int) -> list[Picture]:
+    """The photos, all read first, so that what is wrong with one is said before the work."""
+    from nst.flicker.motion import check
+    from nst.flicker.photos import default_photos
+
+    found = []
+    for path in find_sources(inputs) if inputs else default_photos():
+        if path is None:
+            raise NstError("nst flicker reads no photo from stdin: give files or folders.")
+        photo = load(path)
+        check(photo, size=size, count=frames)
+        found.append(photo)
+    return found
+
+
+@contextlib.contextmanager
+def _progress(count: int) -> Iterator[Callable[[], None]]:
+    """A bar on stderr, if it is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("measuring", total=count)
+        yield lambda: bar.advance(task)
