@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,25 @@ def test_models_side_by_side(here: Path, make_model: MakeModel, capsys: Any) -> 
         assert f"{model['all']:.2f}" in out
 
 
+@pytest.mark.parametrize("words", [["--smooth"], ["--smooth-strength", "0.5"]])
+def test_smoothing_beside_the_plain_model(here: Path, words: list[str]) -> None:
+    pytest.importorskip("cv2")
+    assert main(["flicker", "inverse", *FAST, *words, "--json", "r.json"]) == 0
+    report = json.loads((here / "r.json").read_text())
+    assert report["smooth_strength"] == (0.5 if len(words) == 2 else 0.8)
+    assert list(report["errors"]) == ["the frames themselves", "inverse", "inverse, smoothed"]
+    _, plain, smooth = report["errors"].values()
+    assert smooth["noise"] < 0.8 * plain["noise"]
+
+
+def test_without_opencv_only_smoothing_is_amiss(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    assert "needs OpenCV" in fails(capsys, ["inverse", *FAST, "--smooth"])
+    assert main(["flicker", "inverse", *FAST]) == 0
+
+
 @pytest.mark.parametrize("words", [["inverse"], ["given"], ["inverse", "given/*.jpg"]])
 def test_style_and_photos_have_defaults(here: Path, words: list[str]) -> None:
     assert main(["flicker", *words, *FAST, "--json", "r.json"]) == 0
@@ -96,6 +116,7 @@ def test_the_same_command_gives_the_same_numbers(here: Path) -> None:
         (["inverse", "--frames", "1"], "--frames is 1: give 2"),
         (["inverse", "--json", "no/where.json"], "cannot write no/where.json"),
         (["inverse", "--json", "own"], "it is a folder"),
+        (["inverse", "--smooth-strength", "1"], "strength of smoothing is 1"),
         (["inverse", "--provider", "gpu"], "unknown provider 'gpu'"),
     ],
 )

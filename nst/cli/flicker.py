@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,12 +12,20 @@ from nst import shipped
 from nst.cli.targets import find_sources
 from nst.errors import NstError, unknown
 from nst.files import atomic_write
+from nst.flicker.error import BORDER
+from nst.flicker.measure import Contender, known_takes, measure
+from nst.flicker.motion import MOTIONS, check
+from nst.flicker.photos import default_photos
+from nst.flicker.report import Setting, as_json, print_table
+from nst.flicker.smooth import Smoother, smoothing
 from nst.images import Picture, load
 
 
 def flicker(
     inputs: list[str],
     *,
+    smooth: bool = False,
+    smooth_strength: float | None = None,
     size: int = 256,
     frames: int = 8,
     seed: int = 0,
@@ -30,6 +39,10 @@ def flicker(
         inputs: Models that `python -m export` wrote or names of styles that come with nst, and
             photos, folders of photos, or patterns such as "*.jpg". Without a model the default
             style is measured, without photos five that come with nst are used.
+        smooth: Measure each model with smoothing, too.
+        smooth_strength: Part of a picture that smoothing takes from the one before, below 1; by
+            default 0.8. The frames are smoothed by the motion that is estimated, and judged by the
+            one that is known.
         size: Side of the frames in pixels.
         frames: Frames of each photo and motion.
         seed: Seed of the sensor's noise.
@@ -40,21 +53,16 @@ def flicker(
     models, sources = _sorted(inputs)
     _check(size, frames)
     photos = _photos(sources, size, frames)
+    strength = smoothing(smooth, smooth_strength)
 
     # onnxruntime takes longer to import than all the rest: not for `--help`, nor for wrong inputs.
     import onnxruntime
 
-    from nst.flicker.measure import Contender, known_takes, measure
-    from nst.flicker.motion import MOTIONS
-    from nst.flicker.report import Setting, as_json, print_table
-    from nst.styliser import Styliser
-
     # On stderr there is one line per error, and it is ours.
     onnxruntime.set_default_logger_severity(4)
-    contenders = [Contender("the frames themselves")]
-    for name, path in models.items():
-        contenders.append(Contender(name, Styliser(path, provider=provider, threads=threads)))
-    setting = Setting(tuple(Path(photo.name).name for photo in photos), size, frames, seed)
+    contenders = _contenders(models, strength, provider, threads)
+    names = tuple(Path(photo.name).name for photo in photos)
+    setting = Setting(names, size, frames, seed, strength)
     takes = known_takes(photos, size=size, count=frames, seed=seed)
     # Opened first: that it cannot be written is said before the work.
     with atomic_write(json) if json else contextlib.nullcontext() as file:
@@ -89,8 +97,6 @@ def _sorted(inputs: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
 
 
 def _check(size: int, frames: int) -> None:
-    from nst.flicker.error import BORDER
-
     least = 4 * BORDER
     if size < least:
         raise NstError(f"--size is {size}: give {least} pixels or more.")
@@ -100,9 +106,6 @@ def _check(size: int, frames: int) -> None:
 
 def _photos(inputs: Sequence[str], size: int, frames: int) -> list[Picture]:
     """The photos, all read first, so that what is wrong with one is said before the work."""
-    from nst.flicker.motion import check
-    from nst.flicker.photos import default_photos
-
     found = []
     for path in find_sources(inputs) if inputs else default_photos():
         if path is None:
@@ -110,6 +113,22 @@ def _photos(inputs: Sequence[str], size: int, frames: int) -> list[Picture]:
         photo = load(path)
         check(photo, size=size, count=frames)
         found.append(photo)
+    return found
+
+
+def _contenders(
+    models: dict[str, Path], strength: float | None, provider: str, threads: int
+) -> list[Contender]:
+    """The frames, and each model without and with smoothing."""
+    from nst.styliser import Styliser
+
+    found = [Contender("the frames themselves")]
+    for name, path in models.items():
+        model = Styliser(path, provider=provider, threads=threads)
+        found.append(Contender(name, model))
+        if strength is not None:
+            smoother = functools.partial(Smoother, strength)
+            found.append(Contender(f"{name}, smoothed", model, smoother))
     return found
 
 

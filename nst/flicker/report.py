@@ -32,12 +32,14 @@ class Setting:
         size: Side of a frame in pixels.
         frames: Frames of each photo and motion.
         seed: Of the sensor's noise.
+        smooth_strength: Of the smoothing, or None without.
     """
 
     photos: tuple[str, ...]
     size: int
     frames: int
     seed: int
+    smooth_strength: float | None
 
 
 def print_table(found: Mapping[str, Errors]) -> None:
