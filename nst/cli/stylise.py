@@ -26,6 +26,8 @@ def stylise(
     format: str | None = None,
     quality: int = DEFAULT_QUALITY,
     crf: int | None = None,
+    smooth: bool = False,
+    smooth_strength: float | None = None,
     fps: float = DEFAULT_FPS,
     provider: str = "auto",
     threads: int = 0,
@@ -51,6 +53,10 @@ def stylise(
         quality: Of JPEG and WebP, from 1 to 100.
         crf: Constant quality of a video, from 0, the best; by default 18 for H.264 and 28 for VP9,
             which is what .webm holds.
+        smooth: Keep clips from flickering: mix each picture with the one before, moved as the
+            frames are seen to move. This needs OpenCV.
+        smooth_strength: Part of a picture that smoothing takes from the one before, below 1; by
+            default 0.8.
         fps: Frames per second of numbered frames.
         provider: Where to run, such as cpu, cuda or coreml; auto takes the fastest there is.
         threads: CPU threads; 0 for one per core.
@@ -80,6 +86,7 @@ def stylise(
     import onnxruntime
 
     from nst.cli.worker import Options, Worker
+    from nst.flicker.smooth import smoothing
     from nst.styliser import Styliser
 
     # On stderr there is one line per error, and it is ours.
@@ -95,7 +102,17 @@ def stylise(
             spin=not clip,  # beside the network, frames are read and written
         )
 
-    options = Options(max_size, strength, keep_colour, format, quality, crf, fps, max_pixels)
+    options = Options(
+        max_size=max_size,
+        strength=strength,
+        keep_colour=keep_colour,
+        format=format,
+        quality=quality,
+        crf=crf,
+        fps=fps,
+        max_pixels=max_pixels,
+        smooth=smoothing(smooth, smooth_strength),
+    )
     work = Worker(find, read, options)
     network = work.network(moving)
     if frames:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from nst.cli.batch import Watch
 from nst.cli.targets import Job
 from nst.errors import NstError
+from nst.flicker.smooth import Smoother
 from nst.images import Picture, encode, load, save
 from nst.styliser import Styliser, check_options
 from nst.video import Progress, check_target, convert
@@ -21,7 +22,11 @@ from nst.video import Progress, check_target, convert
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `nst stylise` that say how, by their names there."""
+    """The options of `nst stylise` that say how, by their names there.
+
+    Attributes:
+        smooth: Strength of the smoothing of clips, or None for none.
+    """
 
     max_size: int | None
     strength: float
@@ -31,6 +36,7 @@ class Options:
     crf: int | None
     fps: float
     max_pixels: int
+    smooth: float | None
 
     def __post_init__(self) -> None:
         # Wrong options fail here once, not again with each of many photos.
@@ -41,6 +47,8 @@ class Options:
 
     def check(self, jobs: list[Job]) -> None:
         """Refuse targets that cannot be written, before anything is."""
+        if self.smooth is not None and not any(job.clip for job in jobs):
+            raise NstError("--smooth is for clips, and there is none: leave it out for pictures.")
         for job in jobs:
             if job.clip and job.target is not None:
                 check_target(job.target, self.crf)
@@ -108,10 +116,13 @@ class Worker:
         assert job.target is not None
         options, network, name = self.options, self.network(True), str(job.source)
 
+        smoother = None if options.smooth is None else Smoother(options.smooth)
+
         def change(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            return network.stylise(
+            stylised = network.stylise(
                 Picture(rgb, name=name), strength=options.strength, keep_colour=options.keep_colour
             ).rgb
+            return smoother(rgb, stylised) if smoother else stylised
 
         def show(progress: Progress) -> None:
             count = progress.count or 0

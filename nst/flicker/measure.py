@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from nst.errors import NstError
 from nst.flicker.error import Squares, known_error
 from nst.flicker.motion import MOTIONS, Step, View, sequence
 from nst.images import Picture
@@ -104,6 +105,9 @@ def measure(
 
     Returns:
         The errors by the contenders' names.
+
+    Raises:
+        NstError: No frame comes after another.
     """
     errors = {contender.name: Errors() for contender in contenders}
     models = {contender.model for contender in contenders if contender.model}
@@ -122,4 +126,6 @@ def measure(
                     squares[kind] = squares.get(kind, Squares()) + judge(old, new)
             before = now
             watch()
+    if not all(found.squares for found in errors.values()):
+        raise NstError("there is one frame only, so that nothing moves: give a longer clip.")
     return errors

@@ -23,11 +23,10 @@ from nst.flicker.flow import FlowEstimator
 DEFAULT_STRENGTH = 0.8
 """Damps the error of what flickers at random to a fifth, over about five frames."""
 
-# Differences between frame and witness in the channel that differs most, in 1/255, averaged over a
-# few pixels: noise and codecs make those up to the first; past the second it is something else.
+# Differences of frame and witness, in 1/255: noise and codecs make those up to the first; past the
+# second it is something else.
 _SAME, _OTHER = np.float32(6), np.float32(18)
-# Side in pixels of the squares that differences are averaged over, and that trusted areas keep off
-# others by: flow is least certain at its edges.
+# Side in pixels of the squares that trusted areas keep off others by: flow is least certain there.
 _REACH = 5
 # If less of a frame than this can be followed, another scene has begun.
 _SCENE = 0.2
@@ -110,9 +109,7 @@ class Smoother:
 
     def _trust(self, frame: NDArray[np.float32], seen: NDArray[np.float32]) -> NDArray[np.float32]:
         """How far each pixel is what it was, (H, W) from 0 to 1."""
-        red, green, blue = np.moveaxis(np.abs(frame - seen), 2, 0)
-        difference: NDArray[np.float32] = np.maximum(np.maximum(red, green), blue)
-        difference = self._flow.cv2.blur(difference, (_REACH, _REACH))
+        difference = self._flow.difference(frame, seen)
         return ((_OTHER - difference) / (_OTHER - _SAME)).clip(0, 1)
 
     def _inwards(self, trust: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -127,7 +127,7 @@ def convert(
             does.
     """
     check_target(target, crf)
-    with _reading(source, fps) as (clip, items):
+    with reading(source, fps) as (clip, items):
         clip = _for_target(clip, target, max_size)
         items = resized(in_order(items), clip.size)
         if target.suffix.lower() == ".gif":
@@ -194,7 +194,18 @@ def _whole(target: Path, run: Callable[[Path], Made]) -> Made:
 
 
 @contextlib.contextmanager
-def _reading(source: Path | Sequence[Path], fps: float) -> Iterator[tuple[Clip, Iterator[Item]]]:
+def reading(
+    source: Path | Sequence[Path], fps: float = DEFAULT_FPS
+) -> Iterator[tuple[Clip, Iterator[Item]]]:
+    """Open a clip: what is known of it, and its frames with what is between them.
+
+    Args:
+        source: As for `convert`.
+        fps: As for `convert`.
+
+    Raises:
+        NstError: It cannot be read.
+    """
     if not isinstance(source, Path):
         opened = read_pictures(source, fps)
     elif source.suffix.lower() in READABLE:
