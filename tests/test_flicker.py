@@ -94,6 +94,14 @@ def test_a_photo_that_is_too_small_says_what_is_needed() -> None:
         next(sequence(photo, MOTIONS["pan"], size=256, count=8, seed=0))
 
 
+def test_a_longer_way_needs_a_larger_photo() -> None:
+    photo = smooth_photo(0, *needed(96, 4))
+    assert len(list(sequence(photo, Motion(pan=(9, 2)), size=96, count=4, seed=0))) == 4
+    for motion in (Motion(pan=(40, 0)), Motion(pan=(0, 40)), Motion(zoom=1.5)):
+        with pytest.raises(NstError, match="give a larger photo"):
+            next(sequence(photo, motion, size=96, count=4, seed=0))
+
+
 def test_the_error_of_an_integer_step_by_hand() -> None:
     before, now = noise(0, 80, 96), noise(1, 80, 96)
     found = known_error(before, now, Step(1.0, 3.0, -2.0))

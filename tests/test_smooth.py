@@ -93,22 +93,22 @@ def test_a_still_scene_gets_the_recursive_mean() -> None:
 def test_what_moves_leaves_no_ghost(step: int, strength: float) -> None:
     smooth = Smoother(strength)
     kept = []
-    for frame in crossing(step):
+    for frame in crossing(step, 20 if step < 5 else 8):
         # The picture is the frame itself: anything else in the result is of another time.
         found = smooth(frame, frame).astype(int)
         kept.append(np.abs(found - frame).max(axis=2))
-    assert np.max(kept) <= 40  # plain mixing: over 100, as the next test shows
+    assert np.max(kept) <= 20  # without the witness over 80, as the next test shows
     assert np.percentile(kept, 99) <= 8
 
 
-def test_plain_mixing_would_leave_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_flow_alone_would_leave_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def blind(self: Smoother, frame: Any, seen: Any) -> Any:
         return np.ones(frame.shape[:2], np.float32)
 
     monkeypatch.setattr(Smoother, "_trust", blind)
     smooth = Smoother(0.95)
-    kept = [np.abs(smooth(frame, frame).astype(int) - frame).max() for frame in crossing(2)]
-    assert np.max(kept) > 100
+    kept = [np.abs(smooth(frame, frame).astype(int) - frame).max() for frame in crossing(1, 20)]
+    assert np.max(kept) > 80
 
 
 def test_a_cut_starts_anew() -> None:

@@ -34,7 +34,7 @@ def clip_take(path: Path, *, size: int, count: int) -> Iterator[tuple[int, Take]
     Raises:
         NstError: The clip cannot be read, or PyAV or OpenCV is not installed.
     """
-    estimator = FlowEstimator("--clip", finest=True)
+    estimator = FlowEstimator("--clip")
     with reading(path) as (clip, items):
         frames = resized(items, _shrunk(squared(clip), size))
         known = count if clip.count is None else min(count, clip.count)

@@ -125,7 +125,7 @@ def sequence(
     Raises:
         NstError: The photo is too small.
     """
-    photo = _fitted(photo, size, count)
+    photo = _fitted(photo, size, count, motion)
     noise = np.random.default_rng(seed)
     channels = [Image.fromarray(plane.astype(np.float32)) for plane in photo.rgb.transpose(2, 0, 1)]
     for view in views(motion, photo.size, size, count):
@@ -141,26 +141,26 @@ def sequence(
         yield (frame.clip(0, 255) + 0.5).astype(np.uint8), view
 
 
-def needed(size: int, count: int) -> tuple[int, int]:
-    """Long and short side of the smallest photo that every motion fits into, in pixels."""
+def needed(size: int, count: int, *more: Motion) -> tuple[int, int]:
+    """Long and short side of the smallest photo that `MOTIONS` fit into, and more motions."""
 
     def side(axis: int) -> int:
         ways = (
-            size * move.zoom ** (count - 1) + (count - 1) * move.pan[axis]
-            for move in MOTIONS.values()
+            size * max(1.0, move.zoom ** (count - 1)) + (count - 1) * abs(move.pan[axis])
+            for move in (*MOTIONS.values(), *more)
         )
         return math.ceil(DETAIL * max(ways))
 
     return side(0), side(1)
 
 
-def check(photo: Picture, *, size: int, count: int) -> None:
+def check(photo: Picture, *more: Motion, size: int, count: int) -> None:
     """Refuse a photo that is too small for frames of this size and number.
 
     Raises:
         NstError: It is.
     """
-    long, short = needed(size, count)
+    long, short = needed(size, count, *more)
     if max(photo.size) < long or min(photo.size) < short:
         width, height = photo.size
         raise NstError(
@@ -169,9 +169,9 @@ def check(photo: Picture, *, size: int, count: int) -> None:
         )
 
 
-def _fitted(photo: Picture, size: int, count: int) -> Picture:
-    check(photo, size=size, count=count)
-    long, short = needed(size, count)
+def _fitted(photo: Picture, size: int, count: int, motion: Motion) -> Picture:
+    check(photo, motion, size=size, count=count)
+    long, short = needed(size, count, motion)
     factor = max(long / max(photo.size), short / min(photo.size))
     width, height = photo.size
     return stretch(photo, (math.ceil(width * factor), math.ceil(height * factor)))
