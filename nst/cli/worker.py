@@ -115,7 +115,6 @@ class Worker:
         assert job.source is not None
         assert job.target is not None
         options, network, name = self.options, self.network(True), str(job.source)
-
         smoother = None if options.smooth is None else Smoother(options.smooth)
 
         def change(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
