@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,12 @@ def test_without_opencv_only_smoothing_is_amiss(
     monkeypatch.setitem(sys.modules, "cv2", None)
     assert "needs OpenCV" in fails(capsys, ["inverse", *FAST, "--smooth"])
     assert main(["flicker", "inverse", *FAST]) == 0
+
+
+def test_it_imports_nothing_that_it_does_not_need() -> None:
+    code = "import sys, nst.cli.flicker; print({'torch', 'cv2', 'av'} & sys.modules.keys())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert found.stdout.split() == [b"set()"]
 
 
 @pytest.mark.parametrize("words", [["inverse"], ["given"], ["inverse", "given/*.jpg"]])

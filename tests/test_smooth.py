@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from nst.cli import main
 from nst.errors import NstError
 from nst.flicker.measure import Contender, known_takes, measure
 from nst.flicker.photos import default_photos
@@ -111,6 +112,19 @@ def test_the_flow_alone_would_leave_one(monkeypatch: pytest.MonkeyPatch) -> None
     assert np.max(kept) > 80
 
 
+@pytest.mark.parametrize("noise", [2.0, 8.0])
+def test_noisy_frames_are_smoothed_too(noise: float) -> None:
+    random = np.random.default_rng(0)
+    smooth, before, changes = Smoother(), None, []
+    for _ in range(6):
+        frame = (texture(0) + random.normal(0, noise, (SIDE, SIDE, 3))).clip(0, 255)
+        found = smooth(frame.astype(np.uint8), frame.astype(np.uint8)).astype(float)
+        if before is not None:
+            changes.append(np.std(found - before))
+        before = found
+    assert np.mean(changes) < 0.5 * noise * 2**0.5
+
+
 def test_a_cut_starts_anew() -> None:
     smooth = Smoother()
     for _ in range(3):
@@ -161,6 +175,13 @@ def test_options_of_the_command_line() -> None:
     assert smoothing(False, 0.3) == smoothing(True, 0.3) == 0.3
     with pytest.raises(NstError, match="strength of smoothing is 2"):
         smoothing(False, 2)
+
+
+@pytest.mark.parametrize("command", ["stylise", "flicker"])
+def test_the_help_says_the_default(command: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert f"by default {DEFAULT_STRENGTH}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_without_opencv_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

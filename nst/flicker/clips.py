@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from nst.flicker.flow import FlowEstimator, estimated_error
 from nst.flicker.measure import Take
 from nst.video.clip import Clip, Frame, Item, opaque, resized, squared
@@ -16,7 +18,7 @@ from nst.video.convert import reading
 
 # What differs by more than this between a frame and the one before it, moved, is another thing, in
 # 1/255: forward and backward flow may agree by chance, above all where another scene begins.
-_OTHER = 18.0
+_OTHER = 12.0
 
 
 @contextlib.contextmanager
@@ -56,8 +58,8 @@ def _judged(items: Iterator[Item], estimator: FlowEstimator) -> Take:
         judge = None
         if before is not None:
             flow = estimator(before, frame)
-            moved = estimator.move(before, flow.to_previous)
-            alike = estimator.difference(frame, moved) < _OTHER
+            moved = estimator.move(before.astype(np.float32), flow.to_previous)
+            alike = estimator.difference(frame.astype(np.float32), moved) < _OTHER
             flow = replace(flow, valid=flow.valid & alike)
             judge = functools.partial(estimated_error, flow=flow, move=estimator)
         yield frame, judge

@@ -102,18 +102,22 @@ class FlowEstimator:
         )
         return moved
 
-    def difference(self, frame: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float32]:
-        """How much two pictures differ around each pixel.
+    def difference(
+        self, frame: NDArray[np.float32], other: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """How much two pictures differ around each pixel, noise aside.
 
         Args:
-            frame: (H, W, 3), uint8 or float32.
-            other: Another of that type.
+            frame: (H, W, 3).
+            other: Likewise.
 
         Returns:
-            (H, W), in the channel that differs most, averaged over 5 × 5 pixels.
+            (H, W): of means over 3 × 3 pixels, in which noise cancels out, the difference in the
+            channel that differs most, averaged over 5 × 5.
         """
-        red, green, blue = np.moveaxis(self.cv2.absdiff(frame, other), 2, 0)
-        most = np.maximum(np.maximum(red, green), blue).astype(np.float32, copy=False)
+        means = np.abs(self.cv2.blur(frame - other, (3, 3)))
+        red, green, blue = np.moveaxis(means, 2, 0)
+        most = np.maximum(np.maximum(red, green), blue)
         averaged: NDArray[np.float32] = self.cv2.blur(most, (5, 5))
         return averaged
 

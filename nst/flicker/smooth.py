@@ -25,7 +25,7 @@ DEFAULT_STRENGTH = 0.8
 
 # Differences of frame and witness, in 1/255: noise and codecs make those up to the first; past the
 # second it is something else.
-_SAME, _OTHER = np.float32(6), np.float32(18)
+_SAME, _OTHER = np.float32(4), np.float32(12)
 # Side in pixels of the squares that trusted areas keep off others by: flow is least certain there.
 _REACH = 5
 # If less of a frame than this can be followed, another scene has begun.
