@@ -149,7 +149,7 @@ def test_the_command_on_a_clip(here: Path, capsys: Any) -> None:
         (["--clip", "none.mp4"], "cannot read none.mp4"),
         (["--clip", "text.mp4"], "text.mp4"),
         (["--clip", "one.gif"], "one frame only"),
-        (["--clip", "clip.png", "--clip-frames", "1"], "--frames is 1"),
+        (["--clip", "clip.png", "--clip-frames", "1"], "--clip-frames is 1"),
         (["photo.jpg", "--clip", "clip.png", "--size", "64"], "give one of them"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nst import shipped
@@ -55,7 +55,7 @@ def flicker(
         threads: CPU threads; 0 for one per core.
     """
     models, sources = _sorted(inputs)
-    _check(size, clip_frames if clip else frames)
+    _check(size, {"--frames": frames, "--clip-frames": clip_frames})
     strength = smoothing(smooth, smooth_strength)
     photos = [] if clip and not sources else _photos(sources, size, frames)
     if clip and photos:
@@ -121,12 +121,13 @@ def _sorted(inputs: Sequence[str]) -> tuple[dict[str, Path], list[str]]:
     return models, photos
 
 
-def _check(size: int, frames: int) -> None:
+def _check(size: int, counts: Mapping[str, int]) -> None:
     least = 4 * BORDER  # half of it is judged
     if size < least:
         raise NstError(f"--size is {size}: give {least} pixels or more.")
-    if frames < 2:
-        raise NstError(f"--frames is {frames}: give 2 or more.")
+    for option, count in counts.items():
+        if count < 2:
+            raise NstError(f"{option} is {count}: give 2 or more.")
 
 
 def _photos(inputs: Sequence[str], size: int, frames: int) -> list[Picture]:
