@@ -91,7 +91,8 @@ def _leaded(picture: Floats, edge: Floats, rng: np.random.Generator, unit: float
     height = np.sqrt(np.clip(1 - (edge / half) ** 2, 0, 1))
     down, across = np.gradient(ndimage.gaussian_filter(height, 1.2 * unit))
     light = np.clip(-(down + across) * 5 * unit, -0.3, 1)
-    lead = np.array([0.055, 0.05, 0.06], np.float32) * (1 + 0.25 * noise(rng, large, 9 * unit, 2)[..., None])
+    rough = 1 + 0.25 * noise(rng, large, 9 * unit, 2)[..., None]
+    lead = np.array([0.055, 0.05, 0.06], np.float32) * rough
     lead = lead + 0.3 * np.clip(light, 0, 1)[..., None] * np.array([0.8, 0.85, 1.0], np.float32)
     solid = np.clip((half - edge) / (1.5 * unit) + 0.5, 0, 1)[..., None]
     dark = 1 - 0.4 * np.exp(-np.clip(edge - half, 0, None) / (6 * unit))[..., None]

@@ -9,13 +9,14 @@ from scipy import ndimage
 
 _PAPER, _INK, _WASH = "#f4ead6", "#17130f", "#b98a55"
 _SCALE = 3
+_BALLS = [(0.28, 0.3, 0.2), (0.7, 0.68, 0.24), (0.78, 0.2, 0.13), (0.2, 0.78, 0.15)]
 
 
 def _relief(rng: np.random.Generator, side: int) -> tuple[Floats, Floats]:
     """Tone from 0, paper, to 1, black, and the direction of the forms, in radians."""
     height = noise(rng, side, side / 4.5, 3, 0.42)
     rows, columns = np.mgrid[:side, :side].astype(np.float32) / side
-    for row, column, radius in [(0.28, 0.3, 0.2), (0.7, 0.68, 0.24), (0.78, 0.2, 0.13), (0.2, 0.78, 0.15)]:
+    for row, column, radius in _BALLS:
         away = np.hypot(rows - row, columns - column) / radius
         height = np.where(away < 1, 9 * radius * np.sqrt(np.clip(1 - away**2, 0, 1)) + row, height)
     smooth = ndimage.gaussian_filter(height, side / 160)

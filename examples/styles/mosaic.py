@@ -26,8 +26,8 @@ def _field(rng: np.random.Generator, side: int) -> Floats:
     """Distance-like field whose level lines the rows follow: rings here, waves there."""
     rows, columns = np.mgrid[:side, :side].astype(np.float32) / side
     rings = [(0.3, 0.3, 0.2), (0.74, 0.62, 0.26), (0.2, 0.8, 0.14), (0.8, 0.12, 0.12)]
-    waves = rows + 0.09 * np.sin(2 * np.pi * (1.4 * columns + 0.6 * rows)) + 0.02 * noise(rng, side, side / 3)
-    field = waves
+    field = rows + 0.09 * np.sin(2 * np.pi * (1.4 * columns + 0.6 * rows))
+    field += 0.02 * noise(rng, side, side / 3)
     for row, column, radius in rings:
         away = np.hypot(rows - row, columns - column)
         field = np.where(away < radius, 5 + 3 * row + away, field)
@@ -82,7 +82,8 @@ def _tints(rng: np.random.Generator, centres: Floats, field: Floats, side: int) 
     """The colour of each stone: bands along the rows, mixed a little, each a shade of its own."""
     place = tuple(centres.astype(int).clip(0, side - 1).T)
     band = field[place] / side
-    theme = 1.9 * band + 0.25 * noise(rng, side, side / 3)[place] + rng.normal(0, 0.06, len(centres))
+    theme = 1.9 * band + 0.25 * noise(rng, side, side / 3)[place]
+    theme += rng.normal(0, 0.06, len(centres))
     family = np.floor(theme * 5).astype(int) % len(_STONES)
     stones = np.stack([colour(_STONES[f][rng.integers(len(_STONES[f]))]) for f in family])
     shade = rng.normal(1, 0.09, (len(centres), 1))

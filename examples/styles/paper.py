@@ -20,7 +20,8 @@ def _leaf(rng: np.random.Generator, side: int, length: float) -> Floats:
     spine = np.cumsum(np.stack([np.cos(angle), np.sin(angle)], 1) * length / 60, axis=0)
     normal = np.stack([-np.sin(angle), np.cos(angle)], 1)
     width = 0.19 * length * np.sin(np.pi * t**0.8) ** 0.8
-    outline = np.concatenate([spine + normal * width[:, None], (spine - normal * width[:, None])[::-1]])
+    half = normal * width[:, None]
+    outline = np.concatenate([spine + half, (spine - half)[::-1]])
     image = Image.new("L", (side, side))
     pen = ImageDraw.Draw(image)
     place = np.array([column, row])
@@ -30,13 +31,15 @@ def _leaf(rng: np.random.Generator, side: int, length: float) -> Floats:
     for k in range(12, 48, 6):
         for way in (1, -1):
             end = spine[min(k + 7, 59)] + way * normal[k] * width[k] * 0.75
-            pen.line([tuple(spine[k] + place), tuple(end + place)], fill=0, width=max(1, int(length / 70)))
+            vein = [tuple(spine[k] + place), tuple(end + place)]
+            pen.line(vein, fill=0, width=max(1, int(length / 70)))
     return np.asarray(image, np.float32) / 255
 
 
 def _laid(picture: Floats, mask: Floats, tint: Floats, fibre: Floats, unit: float) -> Floats:
     """A sheet laid on a picture: its shadow, its fibres, and light on the cut edge."""
-    dark = 0.5 * shadow(mask, 7 * unit, 9 * unit, 7 * unit) + 0.25 * shadow(mask, 2 * unit, 3 * unit, 2 * unit)
+    dark = 0.5 * shadow(mask, 7 * unit, 9 * unit, 7 * unit)
+    dark += 0.25 * shadow(mask, 2 * unit, 3 * unit, 2 * unit)
     picture = picture * (1 - dark)[..., None]
     rim = np.clip(mask - ndimage.shift(mask, (1.6 * unit, 1.6 * unit), order=1), 0, 1)
     sheet = tint * (1 + 0.045 * fibre)[..., None] + 0.16 * rim[..., None]
