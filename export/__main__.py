@@ -1,4 +1,4 @@
-"""The command `python -m export CHECKPOINT -o NAME.onnx`."""
+"""The commands `python -m export CHECKPOINT -o NAME.onnx` and `python -m export web MODEL ...`."""
 
 from __future__ import annotations
 
@@ -84,7 +84,15 @@ def export(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; bad input ends in one line and exit code 2."""
-    return guarded(lambda words: run(export, words, prog="python -m export"), arguments, "export")
+    return guarded(_run, arguments, "export")
+
+
+def _run(words: list[str]) -> int:
+    if words[:1] == ["web"]:
+        from export.web import web
+
+        return run(web, words[1:], prog="python -m export web", leading="models")
+    return run(export, words, prog="python -m export")
 
 
 if __name__ == "__main__":

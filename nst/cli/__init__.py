@@ -2,7 +2,8 @@
 
 A command `name` is the typed function `name` of the module `nst.cli.name`: its signature and
 docstring are its command line. It returns an exit code, or None for 0. A function `presets` beside
-it gives the defaults that its option `--preset` names.
+it gives the defaults that its option `--preset` names; `LEADING` is an option whose name may be
+left out if its values come first.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ COMMANDS = {
     "recipes": "List the published recipes that nst optimise takes as presets.",
     "sheet": "Put pictures side by side on one sheet, with labels.",
     "flicker": "Measure how much models flicker on moving pictures.",
+    "web": "Serve the web page that python -m export web wrote.",
     "backbone": "Show the loss network and where its weights come from.",
 }
 _SPELLINGS = {"stylize": "stylise", "optimize": "optimise"}
@@ -96,6 +98,7 @@ def _run(words: list[str]) -> int:
             words[1:],
             prog=f"nst {command}",
             presets=getattr(module, "presets", None),
+            leading=getattr(module, "LEADING", None),
         )
     except ModuleNotFoundError as error:
         if error.name not in _TORCH_EXTRA:

@@ -34,6 +34,7 @@ def run(
     arguments: Sequence[str],
     prog: str,
     presets: Presets | None = None,
+    leading: str | None = None,
 ) -> int:
     """Call a function with the arguments of a command line.
 
@@ -44,6 +45,7 @@ def run(
         arguments: What follows the command.
         prog: How the command is called.
         presets: Gives the defaults of what the function's parameter `preset` names.
+        leading: An option whose name may be left out if its values come first.
 
     Returns:
         The exit code: what the function returned, 0 for None.
@@ -51,6 +53,8 @@ def run(
     Raises:
         NstError: The arguments do not fit the function, or the function raised it.
     """
+    if leading and arguments and not arguments[0].startswith("-"):
+        arguments = [f"--{leading}", *arguments]
     preset = _preset(function, arguments) if presets else ""
     values = _parse(function, arguments, prog, presets, preset)
     # It may also come from a configuration file.

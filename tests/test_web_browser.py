@@ -1,0 +1,273 @@
+"""The exported page in a real browser: headless Chromium, with its fake camera.
+
+Skipped where there is no Chromium or npm, but not with NST_BROWSER=required, as in CI.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from export.__main__ import main
+from nst import shipped
+from nst.cli.web import Handler, server
+from nst.styliser import Styliser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+MISSING = [
+    name for name, path in (("Chromium", CHROMIUM), ("npm", shutil.which("npm"))) if not path
+]
+if MISSING and os.environ.get("NST_BROWSER") == "required":
+    raise RuntimeError(f"the browser tests are required, and {' and '.join(MISSING)} is missing")
+pytestmark = pytest.mark.skipif(
+    bool(MISSING), reason=f"the page is not tested: no {' and no '.join(MISSING)} here"
+)
+LIVE = [s.path for s in shipped.styles() if s.network == "live" and s.precision == "fp32"][:2]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+    "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
+]  # fmt: skip
+PHOTO = Path(__file__).parent.parent / "examples" / "photos" / "owl.jpg"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("web") / "site"
+    assert main(["web", *map(str, LIVE), "-o", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+def opened(browser: Any, address: str, **options: Any) -> Any:
+    """A page that has painted its example, with what it asked for and what went wrong."""
+    page = browser.new_context(**options).new_page()
+    page.set_default_timeout(60_000)
+    page.asked, page.wrong = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.goto(address)
+    painted(page)
+    return page
+
+
+def painted(page: Any) -> None:
+    page.wait_for_function(
+        "document.getElementById('busy').hidden && !document.getElementById('save').disabled"
+    )
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    with server(site, 0) as found:
+        Thread(target=found.serve_forever, daemon=True).start()
+        yield f"http://localhost:{found.server_address[1]}/"
+        found.shutdown()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    found = opened(browser, address, service_workers="block")
+    yield found
+    assert found.wrong == []
+    assert all(url.startswith((address, "blob:", "data:")) for url in found.asked)
+    found.context.close()
+
+
+def photo(size: tuple[int, int] = (301, 203)) -> Image.Image:
+    with Image.open(PHOTO) as file:
+        return file.convert("RGB").resize(size)
+
+
+def as_file(name: str, image: Image.Image) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": buffer.getvalue()}
+
+
+def canvas(page: Any, name: str = "result") -> NDArray[np.int64]:
+    """Pixels of a canvas, (H, W, 3)."""
+    url = page.evaluate(f"document.getElementById('{name}').toDataURL('image/png')")
+    data = base64.b64decode(url.split(",")[1])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def pick(page: Any, image: Image.Image, name: str = "owl.png") -> None:
+    page.set_input_files("#pick", as_file(name, image))
+    page.wait_for_function(f"document.getElementById('result').width == {image.width}")
+    painted(page)
+
+
+def expected(model: Path, image: Image.Image, **options: Any) -> NDArray[np.int64]:
+    return np.asarray(Styliser(model, provider="cpu")(image, **options)).astype(int)
+
+
+def test_the_picture_is_that_of_python(page: Any) -> None:
+    image = photo()
+    pick(page, image)
+    names = page.evaluate("[...document.querySelectorAll('.style img')].map(i => i.src)")
+    models = {path.stem: path for path in LIVE}
+    order = [models[Path(name).stem] for name in names]
+    assert np.abs(canvas(page, "original") - np.asarray(image)).max() == 0
+    assert np.abs(canvas(page) - expected(order[0], image)).max() <= 2
+    assert "thread" in page.inner_text("#backend")
+    # Another style, its strength, and the photo's colours.
+    page.locator(".style").nth(1).click()
+    page.wait_for_timeout(300)
+    painted(page)
+    assert np.abs(canvas(page) - expected(order[1], image)).max() <= 2
+    page.fill("#strength", "60")
+    painted(page)
+    assert page.inner_text("#strength-value") == "60 %"
+    page.check("#keep")
+    painted(page)
+    mixed = expected(order[1], image, strength=0.6, keep_colour=True)
+    page.wait_for_timeout(300)
+    assert np.abs(canvas(page) - mixed).max() <= 2
+
+
+def test_the_size_is_a_limit(page: Any) -> None:
+    page.set_input_files("#pick", as_file("big.png", photo((800, 500))))
+    page.wait_for_function("document.getElementById('pixels').textContent == '640 × 400'")
+    page.select_option("#size", "384")
+    page.wait_for_function("document.getElementById('pixels').textContent == '384 × 240'")
+
+
+def test_the_slider_uncovers_the_photo(page: Any) -> None:
+    page.fill("#split", "30")
+    assert (
+        page.evaluate("document.getElementById('original').style.clipPath")
+        == "inset(0px 70% 0px 0px)"
+    )
+
+
+def test_save_gives_what_is_shown(page: Any, tmp_path: Path) -> None:
+    pick(page, photo())
+    with page.expect_download() as download:
+        page.click("#save")
+    assert download.value.suggested_filename.startswith("owl-")
+    download.value.save_as(tmp_path / "saved.png")
+    saved = np.asarray(Image.open(tmp_path / "saved.png").convert("RGB")).astype(int)
+    assert np.abs(saved - canvas(page)).max() == 0
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_pictures_can_be_dropped_and_pasted(page: Any, way: str) -> None:
+    data = base64.b64encode(as_file("x", photo((120, 90)))["buffer"]).decode()
+    page.evaluate(
+        """([way, data]) => {
+          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([bytes], 'x.png', { type: 'image/png' }));
+          window.dispatchEvent(way === 'drop'
+            ? new DragEvent('drop', { dataTransfer: transfer })
+            : new ClipboardEvent('paste', { clipboardData: transfer }));
+        }""",
+        [way, data],
+    )
+    page.wait_for_function("document.getElementById('pixels').textContent == '120 × 90'")
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ({"name": "cat.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}, "cannot be read"),
+        ({"name": "a.txt", "mimeType": "text/plain", "buffer": b"words"}, "is no picture"),
+        (as_file("dot.png", Image.new("RGB", (1, 1))), "needs 5 on each side"),
+        (as_file("huge.png", Image.new("L", (9000, 7000))), "has 63 megapixels"),
+    ],
+)
+def test_what_cannot_be_painted_is_said(page: Any, file: dict[str, Any], words: str) -> None:
+    before = canvas(page)
+    page.set_input_files("#pick", file)
+    page.wait_for_function(f"document.getElementById('message').textContent.includes('{words}')")
+    assert page.evaluate("document.getElementById('message').classList.contains('bad')")
+    assert np.array_equal(canvas(page), before)
+    # And the page goes on.
+    pick(page, photo((64, 48)))
+    assert page.inner_text("#message") == ""
+
+
+def test_the_live_camera_runs_and_ends(page: Any) -> None:
+    page.click("#camera")
+    page.wait_for_function("Number(document.getElementById('rate').textContent) > 0")
+    assert page.get_attribute("#camera", "aria-pressed") == "true"
+    first = canvas(page)
+    page.wait_for_timeout(1500)
+    assert not np.array_equal(canvas(page), first)
+    page.click("#camera")
+    assert page.get_attribute("#camera", "aria-pressed") == "false"
+    assert page.evaluate("document.getElementById('video').srcObject") is None
+
+
+def test_the_cameras_size_follows_the_time(page: Any) -> None:
+    sides = page.evaluate(
+        """async () => {
+          const { nextSide } = await import('./camera.js');
+          return [nextSide(256, [100, 90, 95]), nextSide(256, [20, 21, 400]),
+                  nextSide(256, [50, 52, 51]), nextSide(128, [500]), nextSide(640, [1])];
+        }"""
+    )
+    assert sides == [224, 320, 256, 128, 640]
+
+
+def test_one_thread_does_without_the_headers(
+    browser: Any, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handler, "isolated", False)
+    with server(site, 0) as found:
+        Thread(target=found.serve_forever, daemon=True).start()
+        address = f"http://localhost:{found.server_address[1]}/"
+        page = opened(browser, address, service_workers="block")
+        assert page.inner_text("#backend") == "wasm, 1 thread"
+        image = photo()
+        pick(page, image)
+        first = page.evaluate("document.querySelector('.style img').src")
+        model = next(path for path in LIVE if path.stem == Path(first).stem)
+        assert np.abs(canvas(page) - expected(model, image)).max() <= 2
+        page.context.close()
+        found.shutdown()
+
+
+def test_it_works_offline_once_loaded(browser: Any, address: str) -> None:
+    page = opened(browser, address)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.context.set_offline(True)
+    page.reload()
+    painted(page)
+    pick(page, photo((80, 60)))
+    assert page.wrong == []
+    page.context.close()
+
+
+def test_all_controls_can_be_reached_and_named(page: Any) -> None:
+    nameless = page.evaluate(
+        """[...document.querySelectorAll('button, input, select')].filter((e) => !(
+             e.labels?.length || e.textContent.trim() || e.ariaLabel)).map((e) => e.id)"""
+    )
+    assert nameless == []
+    seen = set()
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
+    assert {"pick", "photograph", "camera", "save", "style", "strength", "size", "keep"} <= seen
