@@ -20,6 +20,7 @@ def export(
     output: Path | None = None,
     style: str | None = None,
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
+    io: Literal["float32", "uint8"] = "float32",
     style_image: str | None = None,
     photos: str = str(PHOTOS),
     allow_loss: bool = False,
@@ -31,26 +32,30 @@ def export(
 
     Args:
         checkpoint: What a training wrote, such as runs/NAME/final.ckpt.
-        output: File to write; by default STYLE.onnx in the current folder, or STYLE-PRECISION.onnx.
+        output: File to write; by default STYLE.onnx in the current folder, or such as
+            STYLE-int8.onnx.
         style: Name of the style, if not that of the style picture's file.
         precision: fp32; fp16 for half the file; or int8 for a quarter of it, and less time on
             processors.
+        io: float32 takes and gives (N, 3, H, W) in [0, 1]; uint8 takes and gives bytes, (N, H, W, 3),
+            for apps that want no pre-processing. Such a model cannot be run in tiles.
         style_image: The style picture, by which fp16 and int8 are judged; that of a shipped style
             is known.
         photos: Folder of photos that int8 is calibrated on and both are judged on.
         allow_loss: Write fp16 or int8 whatever it costs.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    import onnx
     from rich.console import Console
 
-    from export.graph import build_model, check_name, model_bytes, write_model
+    from export.graph import build_model, check_name, model_bytes, with_facts, write_model
     from export.parity import check_parity
     from nst.checkpoint import read_checkpoint
 
     net, facts = read_checkpoint(checkpoint)
     if style:
         facts = dataclasses.replace(facts, style=style)
-    suffix = "" if precision == "fp32" else f"-{precision}"
+    suffix = "".join(f"-{kind}" for kind in (precision, io) if kind not in ("fp32", "float32"))
     target = output or Path(f"{facts.style}{suffix}.onnx")
     check_name(target)
     with Console(stderr=True).status("exporting ...") as status:
@@ -75,6 +80,13 @@ def export(
                 allow_loss=allow_loss,
             )
             data, facts, what = variant.data, variant.facts, str(variant.cost)
+        if io == "uint8":
+            from export.io import check_bytes, with_bytes
+
+            facts = dataclasses.replace(facts, io=io)
+            made = model_bytes(with_facts(with_bytes(onnx.load_from_string(data)), facts))
+            check_bytes(data, made)
+            data = made
         write_model(data, facts, target)
     print(
         f"{target}: {len(data) / 1e6:.2f} MB, style {facts.style}, from {facts.min_size} px up; "

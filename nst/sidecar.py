@@ -31,6 +31,8 @@ class ModelFacts:
         precision: "fp32", "fp16" or "int8".
         precision_cost: What fewer bits than fp32 cost, as {"total": ratio of the held-out totals,
             "psnr": mean in decibels, "lowest_psnr": ..., "photos": how many}; empty for fp32.
+        io: What the model takes and gives: "float32", (N, 3, H, W) in [0, 1], or "uint8",
+            (N, H, W, 3).
         backbone: Name of the loss network's weights, such as "vgg19".
         backbone_sha256: Hash of the file these weights came from.
         loss: The `nst.losses.LossConfig` it was trained with.
@@ -51,6 +53,7 @@ class ModelFacts:
     min_size: int
     precision: str = "fp32"
     precision_cost: dict[str, float] = field(default_factory=dict)
+    io: str = "float32"
     backbone: str = ""
     backbone_sha256: str = ""
     loss: dict[str, Any] = field(default_factory=dict)

@@ -186,15 +186,22 @@ class Styliser:
                 rgb = self._in_tiles(picture.rgb, pixels, finish, watch)
             else:
                 photo = picture.rgb.astype(np.float32) / np.float32(255)
-                inputs = {"image": as_input(picture.rgb)}
-                output = self._session.run(["stylised"], inputs)[0]
-                rgb = finish(photo, output[0].transpose(1, 2, 0))
+                rgb = finish(photo, self._painted(picture.rgb))
             return replace(picture, rgb=rgb)
         except MemoryError as error:
             raise NstError(
                 f"{picture.name} with {width}×{height} pixels does not fit into memory: allow less "
                 "of it (--memory), for smaller tiles, or shrink the picture (--max-size)."
             ) from error
+
+    def _painted(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the model makes of a picture in one piece, (H, W, 3) in [0, 1]."""
+        if self.facts.io == "uint8":
+            (batch,) = self._session.run(["stylised"], {"image": rgb[np.newaxis]})
+            return batch[0].astype(np.float32) / np.float32(255)
+        (batch,) = self._session.run(["stylised"], {"image": as_input(rgb)})
+        rows: NDArray[np.float32] = batch[0].transpose(1, 2, 0)
+        return rows
 
     def _pixels_at_once(self, pixels: int) -> float:
         """How many of a picture's pixels the network may be given: Linux kills without a word."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -271,3 +272,24 @@ def test_all_controls_can_be_reached_and_named(page: Any) -> None:
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
     assert {"pick", "photograph", "camera", "save", "style", "strength", "size", "keep"} <= seen
+
+
+def test_the_snippet_for_apps(page: Any, site: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "apps.md").read_text()
+    found = re.search(r"## The browser.*?```js\n(.*?)```", text, re.DOTALL)
+    assert found
+    (site / "apps.js").write_text(found[1])
+    image = photo((90, 70))
+    data = base64.b64encode(as_file("x", image)["buffer"]).decode()
+    pixels = page.evaluate(
+        """async ([file, data]) => {
+          const { paint } = await import('./apps.js');
+          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+          const bitmap = await createImageBitmap(new Blob([bytes]), { premultiplyAlpha: 'none' });
+          const model = new Uint8Array(await (await fetch(file)).arrayBuffer());
+          return [...(await paint(model, bitmap)).data];
+        }""",
+        [f"models/{LIVE[0].name}", data],
+    )
+    got = np.array(pixels).reshape(70, 90, 4)[..., :3]
+    assert np.abs(got - expected(LIVE[0], image)).max() <= 2
