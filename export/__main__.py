@@ -37,8 +37,8 @@ def export(
         style: Name of the style, if not that of the style picture's file.
         precision: fp32; fp16 for half the file; or int8 for a quarter of it, and less time on
             processors.
-        io: float32 takes and gives (N, 3, H, W) in [0, 1]; uint8 takes and gives bytes, (N, H, W, 3),
-            for apps that want no pre-processing. Such a model cannot be run in tiles.
+        io: float32 takes and gives (N, 3, H, W) in [0, 1]; uint8 takes and gives bytes,
+            (N, H, W, 3), for apps that want no pre-processing. Such a model cannot be run in tiles.
         style_image: The style picture, by which fp16 and int8 are judged; that of a shipped style
             is known.
         photos: Folder of photos that int8 is calibrated on and both are judged on.

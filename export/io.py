@@ -45,7 +45,7 @@ def with_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
     nodes = [*before, *graph.node, *after]
     del graph.node[:]
     graph.node.extend(nodes)
-    shape = ["batch", "height", "width", 3]
+    shape: list[str | int | None] = ["batch", "height", "width", 3]
     for values, name in ((graph.input, "image"), (graph.output, "stylised")):
         del values[:]
         values.append(helper.make_tensor_value_info(name, TensorProto.UINT8, shape))

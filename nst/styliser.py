@@ -198,7 +198,8 @@ class Styliser:
         """What the model makes of a picture in one piece, (H, W, 3) in [0, 1]."""
         if self.facts.io == "uint8":
             (batch,) = self._session.run(["stylised"], {"image": rgb[np.newaxis]})
-            return batch[0].astype(np.float32) / np.float32(255)
+            scaled: NDArray[np.float32] = batch[0].astype(np.float32) / np.float32(255)
+            return scaled
         (batch,) = self._session.run(["stylised"], {"image": as_input(rgb)})
         rows: NDArray[np.float32] = batch[0].transpose(1, 2, 0)
         return rows
