@@ -297,8 +297,10 @@ def test_what_is_shipped_runs_and_is_whole() -> None:
     for style in shipped.styles():
         result = Styliser(style.path, provider="cpu")(photo, max_size=128)
         assert np.asarray(result).std() > 10
-        assert style.style_image is not None
-        assert sha256_of(style.style_image) == style.facts.style_image_sha256
+        # The Great Wave was a reproduction that is not ours to pass on.
+        assert (style.style_image is None) == (style.name == "great-wave")
+        if style.style_image:
+            assert sha256_of(style.style_image) == style.facts.style_image_sha256
         assert style.facts.style_licence
         assert style.facts.steps > 0
         assert style.facts.held_out.keys() >= {"total", "content", "style"}
