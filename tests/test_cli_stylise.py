@@ -341,12 +341,12 @@ def test_ctrl_c_in_a_process(make_model: MakeModel, tmp_path: Path) -> None:
     words = ["stylise", "-", "-o", "out.png", "--model", str(make_model())]
     # The notice comes when the model is loaded and stdin, which never ends, is about to be read.
     code = (
-        "import sys, nst.cli, nst.cli.stylise as command\n"
-        "load = command.load\n"
+        "import sys, nst.cli, nst.cli.worker as worker\n"
+        "load = worker.load\n"
         "def announced(*args, **kwargs):\n"
         "    print('reading', file=sys.stderr, flush=True)\n"
         "    return load(*args, **kwargs)\n"
-        "command.load = announced\n"
+        "worker.load = announced\n"
         "sys.exit(nst.cli.main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, *words]
