@@ -12,6 +12,9 @@ from nst.network import TransformNet
 from nst.network.layers import UpConv
 from nst.network.transform import OUTPUT_SCALE
 
+MERGED = torch.tensor([[[1.0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
+"""[second or first of two pixels, tap of two, tap of three]: what `ShuffledUpConv` merges."""
+
 
 class ShuffledUpConv(nn.Module):
     """`UpConv` as one 2×2 convolution and a pixel shuffle, in 4/9 of the products.
@@ -24,8 +27,7 @@ class ShuffledUpConv(nn.Module):
 
     def __init__(self, up: UpConv):
         super().__init__()
-        # [second or first, tap of two, tap of three]
-        merged = up.weight.new_tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
+        merged = MERGED.to(up.weight)
         weight = torch.einsum("aik,bjl,ockl->oabcij", merged, merged, up.weight)
         self.conv = nn.Conv2d(
             up.in_channels,

@@ -14,6 +14,7 @@ from export.__main__ import main
 from export.graph import build_model, model_bytes
 from export.parity import check_parity
 from export.rewrites import ShuffledUpConv, rewritten
+from export.unfold import read_exported
 from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
 from nst.network import NETWORKS, TransformNet
@@ -29,6 +30,8 @@ ARGUMENTS = {"width": 4, "blocks": 1}
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     net = TransformNet(request.param, **ARGUMENTS)
+    for parameter in net.parameters():  # the exporter merges what is equal, as untrained norms are
+        parameter.data += 0.01 * torch.randn_like(parameter)
     path = tmp_path_factory.mktemp("checkpoint") / "final.ckpt"
     facts = {
         "style": "wave", "network": request.param, "network_args": ARGUMENTS, "steps": 7,
@@ -53,6 +56,28 @@ def exported(checkpoint: Path) -> Path:
     assert "differs from torch by" in done.stdout
     assert len(done.stdout.splitlines()) == 1
     return path
+
+
+def test_unfolds_to_what_was_exported(exported: Path, checkpoint: Path) -> None:
+    net, facts = read_exported(exported)
+    before, _ = read_checkpoint(checkpoint)
+    assert (facts.style, facts.steps) == ("wave", 7)
+    for name, value in before.state_dict().items():
+        torch.testing.assert_close(net.state_dict()[name], value, msg=name)
+
+
+def test_refuses_to_unfold_what_is_no_model(tmp_path: Path, exported: Path) -> None:
+    path = tmp_path / "a.onnx"
+    with pytest.raises(NstError, match="no such model"):
+        read_exported(path)
+    path.write_text("a text")
+    with pytest.raises(NstError, match="is no fp32 model of nst"):
+        read_exported(path)
+    model = onnx.load(exported)
+    del model.graph.initializer[0]
+    onnx.save(model, path)
+    with pytest.raises(NstError, match="is no fp32 model of nst"):
+        read_exported(path)
 
 
 def test_contract(exported: Path) -> None:

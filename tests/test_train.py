@@ -182,9 +182,7 @@ def test_two_processes(tmp_path: Path) -> None:
         torch.load(tmp_path / name / "final.ckpt", weights_only=True)["state_dict"]
         for name in ("two", "one")
     )
-    weights, expected = (
-        torch.cat([x.flatten() for x in state.values()]) for state in (two, one_)
-    )
+    weights, expected = (torch.cat([x.flatten() for x in state.values()]) for state in (two, one_))
     # Adam moves a weight whose gradient is nearly zero by a whole step in the sign of its rounding.
     assert (weights - expected).abs().gt(1e-4).float().mean() < 0.01
 

@@ -71,8 +71,9 @@ class StyleModule(pl.LightningModule):
                 `nst.network.TransformNet`.
             init: What the network starts from: "base", the network trained on several styles that
                 comes with nst, where there is one of this configuration; "none", random weights; or
-                a checkpoint of another training, of any style, whose missing blocks begin by
-                changing nothing. (To go on with the same training, give --ckpt_path instead.)
+                a checkpoint of another training or a model exported in fp32, of any style, whose
+                missing blocks begin by changing nothing. (To go on with the same training, give
+                --ckpt_path instead.)
             tune: Train all weights, or only the scales and shifts of the norms (Dumoulin et al.
                 2017, arXiv 1610.07629, section 3.2).
             loss: Layers, weights and conventions of the loss.

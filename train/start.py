@@ -22,7 +22,7 @@ def start(
 
     Args:
         net: Has random weights; it is changed in place.
-        init: `BASE`, `SCRATCH`, or a checkpoint of a training.
+        init: `BASE`, `SCRATCH`, a checkpoint of a training, or an exported model.
         network: The new network's configuration.
         arguments: Its further arguments.
 
@@ -31,12 +31,17 @@ def start(
         be no base for this network.
 
     Raises:
-        NstError: No such checkpoint, or it holds another kind of network.
+        NstError: No such file, or it holds another kind of network.
     """
     base = BASES / f"{network}.ckpt"
     if init == SCRATCH or (init == BASE and not base.is_file()):
         return None
-    other, facts = read_checkpoint(base if init == BASE else init)
+    if Path(init).suffix == ".onnx":
+        from export.unfold import read_exported  # onnx is for those who export
+
+        other, facts = read_exported(init)
+    else:
+        other, facts = read_checkpoint(base if init == BASE else init)
     theirs = {"network": facts.network, **facts.network_args}
     ours = {"network": network, **arguments}
     if {**theirs, "blocks": 0} != {**ours, "blocks": 0} or theirs["blocks"] > ours["blocks"]:
