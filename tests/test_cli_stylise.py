@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import signal
 import subprocess
@@ -266,23 +265,6 @@ def test_a_missing_extra_is_named(capsys: Any, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("importlib.import_module", missing)
     assert "pip install 'nst[optimise]'" in fails(capsys, ["optimize", "a", "b"])
-
-
-def test_styles_table_and_json(here: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert main(["styles"]) == 0
-    assert "inverse" in capsys.readouterr().out
-    assert main(["styles", "--json"]) == 0
-    (record,) = json.loads(capsys.readouterr().out)
-    assert record["name"] == "inverse"
-    assert record["network"] == "standard"
-    assert record["precision"] == "fp32"
-    assert Path(record["path"]) == shipped.FOLDER / "inverse.onnx"
-    assert Path(record["style_image"]) == shipped.FOLDER / "inverse.png"
-    assert record["min_size"] == 4
-    assert record["held_out"] == {"content": 0.5}
-    monkeypatch.setattr(shipped, "FOLDER", here)
-    assert main(["styles", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
 
 
 def test_ctrl_c_leaves_no_half_file(
