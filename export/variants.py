@@ -67,7 +67,7 @@ def reduced(
         facts = replace(facts, precision=precision)
         made = PRECISIONS[precision](model, calibration)
         write_model(model_bytes(with_facts(made, facts)), facts, variant)
-        judge = contender.yardstick.build(torch.device("cpu"))
+        judge = contender.yardstick.build(torch.device("cpu"), torch.float32)
         cost = measure(full, variant, judge, held_out)
     if not allow_loss:
         cost.check(precision)

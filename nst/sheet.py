@@ -21,7 +21,7 @@ def contact_sheet(
     columns: int = 4,
     cell: int = 320,
 ) -> NDArray[np.uint8]:
-    """Lay pictures out in a grid on white, each fitted into a square cell above its label.
+    """Lay pictures out in a grid on white, each fitted into a square and above its label.
 
     Args:
         pictures: (H, W, 3) uint8 each, of any sizes.
@@ -40,14 +40,19 @@ def contact_sheet(
             f"a sheet of {len(pictures)} pictures in {columns} columns of {cell} px: "
             "give at least one of each."
         )
+    fitted = [
+        ImageOps.contain(Image.fromarray(picture), (cell, cell), Image.Resampling.LANCZOS)
+        for picture in pictures
+    ]
     columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    step, line = cell + _GAP, cell + _GAP + _LABEL
-    sheet = Image.new("RGB", (columns * step + _GAP, rows * line + _GAP), "white")
+    rows = [fitted[first : first + columns] for first in range(0, len(fitted), columns)]
+    heights = [max(picture.height for picture in row) + _GAP + _LABEL for row in rows]
+    step = cell + _GAP
+    sheet = Image.new("RGB", (columns * step + _GAP, sum(heights) + _GAP), "white")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
-    for k, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
-        fitted = ImageOps.contain(Image.fromarray(picture), (cell, cell), Image.Resampling.LANCZOS)
-        left, top = _GAP + k % columns * step, _GAP + k // columns * line
-        sheet.paste(fitted, (left + (cell - fitted.width) // 2, top + cell - fitted.height))
-        draw.text((left + cell // 2, top + cell + 2), label, "black", font, anchor="ma")
+    for k, (picture, label) in enumerate(zip(fitted, labels, strict=True)):
+        left = _GAP + k % columns * step
+        bottom = sum(heights[: k // columns + 1]) - _LABEL
+        sheet.paste(picture, (left + (cell - picture.width) // 2, bottom - picture.height))
+        draw.text((left + cell // 2, bottom + 2), label, "black", font, anchor="ma")
     return np.asarray(sheet)

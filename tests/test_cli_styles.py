@@ -53,10 +53,10 @@ def test_sheet(folder: Path, capsys: Any, make_model: Callable[..., Path]) -> No
     assert capsys.readouterr().out == "nst: sheet.png\n"
     with Image.open(folder / "sheet.png") as picture:
         sheet = np.asarray(picture)
-    # The photo and one model, 40 pixels each with a margin of 8 around them.
+    # The photo and one model, 40×20 pixels each with a margin of 8 around them.
     assert sheet.shape[1] == 3 * 8 + 2 * 40
-    np.testing.assert_array_equal(sheet[8 + 30, 8 + 20], [255, 0, 0])
-    np.testing.assert_array_equal(sheet[8 + 30, 56 + 20], [0, 255, 255])
+    np.testing.assert_array_equal(sheet[8 + 10, 8 + 20], [255, 0, 0])
+    np.testing.assert_array_equal(sheet[8 + 10, 56 + 20], [0, 255, 255])
     assert main(["styles", "--sheet", "red.png"]) == 0
     assert (folder / "red-styles.jpg").is_file()
 

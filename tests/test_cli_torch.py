@@ -62,6 +62,9 @@ def test_contact_sheet_places_its_pictures() -> None:
     only_red = (sheet[..., 0] > 200) & (sheet[..., 1] < 50)
     # 20×10 fits a cell of 40 as 40×20, 10×10 as 40×40.
     assert only_red.sum() == 40 * 20 + 40 * 40
+    # A row is as high as its highest picture, whose label is below it.
+    low = contact_sheet([red, red], ["a", "b"], columns=1, cell=40)
+    assert low.shape[0] == 8 + 2 * (20 + 8 + 20)
 
 
 def test_tensors_and_arrays_are_each_others_inverse() -> None:

@@ -89,6 +89,21 @@ def test_end_to_end(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "error" not in err
 
 
+def test_in_bfloat16(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one_photo = [*COMMAND, "--photos", "1", "--start", "content"]
+    assert main([*one_photo, "-o", "whole"]) == 0
+    assert main([*one_photo, "-o", "half", "--precision", "bfloat16"]) == 0
+    whole, half = record(here / "whole"), record(here / "half")
+    assert half["machine"]["precision"] == "bfloat16"
+    assert "in bfloat16" in (here / "half" / "report.html").read_text()
+    totals = [found["networks"][0]["losses"]["total"] for found in (whole, half)]
+    assert totals[0] != totals[1]
+    assert totals[1] == pytest.approx(totals[0], rel=0.05)
+    capsys.readouterr()
+    assert main([*one_photo, "-o", "half", "--resume"]) == 2
+    assert "was measured with precision bfloat16" in capsys.readouterr().err
+
+
 def test_the_network_is_judged_by_its_8_bit_output_on_the_loss_of_its_sidecar(here: Path) -> None:
     assert main([*COMMAND, "--photos", "1", "--start", "content"]) == 0
     from nst.compare.models import read_contenders
@@ -99,7 +114,7 @@ def test_the_network_is_judged_by_its_8_bit_output_on_the_loss_of_its_sidecar(he
     config = contender.yardstick.config
     assert (config.style_weight, config.content_layers) == (5.0, {"relu2_1": 1.0})
     assert config.border == "zeros"  # what models that do not say were trained with
-    loss = contender.yardstick.build(torch.device("cpu")).loss
+    loss = contender.yardstick.build(torch.device("cpu"), torch.float32).loss
     photo = read_square(here / "photos" / "a.png", 16)
     with torch.no_grad():
         terms = loss(to_tensor(255 - photo), loss.content_targets(to_tensor(photo)))

@@ -64,6 +64,7 @@ def compare(
     backbone: str | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     threads: int = 0,
+    precision: Literal["float32", "bfloat16"] = "float32",
     resume: bool = False,
     readme: str | None = None,
 ) -> int:
@@ -83,6 +84,8 @@ def compare(
         device: Where the optimiser runs, and the network if onnxruntime can; auto takes CUDA if
             there is one.
         threads: CPU threads of network and optimiser; 0 for one per core.
+        precision: Of the loss network's convolutions, for the optimiser and for what judges both;
+            bfloat16 takes half the time on processors that have it.
         resume: Go on with the comparison in the output folder.
         readme: Measure nothing: write the results of a report.json into this Markdown file,
             between the lines <!-- nst compare: begin --> and <!-- nst compare: end -->.
@@ -102,9 +105,14 @@ def compare(
     photos = _photos(inputs)
     models = [Path(name) for name in model] if model else [shipped.find(style or "").path]
     contenders = read_contenders(models, style_image or [], backbone)
-    plan = _plan(effort, len(photos), contenders, device, threads, torch)
+    plan = _plan(effort, len(photos), contenders, device, threads, torch, precision)
     fresh = Report(
-        machine=machine(threads=plan.threads, network_device=plan.provider, device=plan.device),
+        machine=machine(
+            threads=plan.threads,
+            network_device=plan.provider,
+            device=plan.device,
+            precision=plan.precision,
+        ),
         models=tuple(contender.record for contender in contenders),
         photos=tuple(photo for photo, _ in photos),
     )
@@ -142,6 +150,7 @@ def _plan(
     device: str,
     threads: int,
     with_torch: bool,
+    precision: Literal["float32", "bfloat16"],
 ) -> Plan:
     if device == "cuda" and not torch.cuda.is_available():
         raise NstError("device 'cuda' is not there, or torch cannot use it: give cpu or auto.")
@@ -156,6 +165,7 @@ def _plan(
         threads=torch.get_num_threads(),
         provider=_provider(contenders[0]) if cuda else "cpu",
         device=torch.device("cuda" if cuda else "cpu"),
+        precision=precision,
         with_torch=with_torch,
     )
 

@@ -14,13 +14,14 @@ import nst
 from nst.compare.records import Machine
 
 
-def machine(*, threads: int, network_device: str, device: torch.device) -> Machine:
+def machine(*, threads: int, network_device: str, device: torch.device, precision: str) -> Machine:
     """This machine.
 
     Args:
         threads: CPU threads of network and optimiser.
         network_device: Provider that onnxruntime runs on.
         device: Where torch runs.
+        precision: Type of VGG's convolutions.
     """
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     versions = {
@@ -40,6 +41,7 @@ def machine(*, threads: int, network_device: str, device: torch.device) -> Machi
         network_device=network_device,
         optimiser_device=gpu or device.type,
         versions=versions,
+        precision=precision,
     )
 
 

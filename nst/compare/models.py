@@ -56,14 +56,18 @@ class Yardstick:
     style: Path
     style_size: int
 
-    def build(self, device: torch.device) -> Judge:
-        """The loss with its style, in float32: it judges, and small differences matter.
+    def build(self, device: torch.device, dtype: torch.dtype) -> Judge:
+        """The loss with its style.
+
+        Args:
+            device: Where it is to be.
+            dtype: Of VGG's convolutions.
 
         Raises:
             NstError: The backbone cannot be had, or is not the one of the training.
         """
         memory = PeakMemory(device)
-        loss = PerceptualLoss(self.config)
+        loss = PerceptualLoss(self.config, dtype=dtype)
         if self.backbone_sha256 not in ("", loss.weights.sha256):
             raise NstError(
                 f"backbone {self.config.backbone} has SHA-256 {loss.weights.sha256}, and the model "

@@ -158,6 +158,7 @@ class Machine:
         network_device: What onnxruntime ran on: "cpu" or "cuda".
         optimiser_device: What torch ran on: "cpu", or the name of the GPU.
         versions: Of Python and the packages that matter.
+        precision: Type of VGG's convolutions, of the optimiser and of what judges both.
     """
 
     processor: str
@@ -168,6 +169,7 @@ class Machine:
     network_device: str
     optimiser_device: str
     versions: dict[str, str]
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -45,6 +46,7 @@ class Plan:
         threads: CPU threads of network and optimiser.
         provider: What onnxruntime runs on.
         device: What torch runs on.
+        precision: Name of the type of VGG's convolutions.
         with_torch: Whether to time the networks in torch, too.
     """
 
@@ -54,6 +56,7 @@ class Plan:
     threads: int
     provider: str
     device: torch.device
+    precision: Literal["float32", "bfloat16"] = "float32"
     with_torch: bool = False
 
 
@@ -195,5 +198,6 @@ class Session:
 
     def _judge(self, yardstick: Yardstick) -> Judge:
         if yardstick.name not in self._judges:
-            self._judges[yardstick.name] = yardstick.build(self._plan.device)
+            dtype = getattr(torch, self._plan.precision)
+            self._judges[yardstick.name] = yardstick.build(self._plan.device, dtype)
         return self._judges[yardstick.name]

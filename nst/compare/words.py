@@ -102,7 +102,7 @@ def machine_line(machine: Machine) -> str:
     return (
         f"{machine.processor}, {machine.cores} cores{memory}, {machine.system}; "
         f"CPU threads of both: {machine.threads}; network on {machine.network_device}, "
-        f"optimiser on {machine.optimiser_device}, in float32; {versions}"
+        f"optimiser on {machine.optimiser_device}, in {machine.precision}; {versions}"
     )
 
 
