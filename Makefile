@@ -40,10 +40,10 @@ demo: $(INSTALLED)
 clean:
 	rm -rf .venv demo
 
-# The picture at the top of the README.
-README_PHOTOS := $(addprefix examples/photos/,astronaut.jpg bridge-at-night.jpg neuschwanstein.jpg red-panda.jpg)
+# The pictures of the README and the gallery.
+GALLERY := astronaut bridge-at-night giraffe kitten living-room mont-saint-michel
 pictures: $(INSTALLED)
-	mkdir -p docs/pictures demo/pictures
-	$(BIN)/nst stylise $(README_PHOTOS) -o demo/pictures/
-	$(BIN)/nst sheet $(README_PHOTOS) demo/pictures/*.jpg --columns 4 --cell 280 \
-		-o docs/pictures/starry-night.jpg
+	mkdir -p docs/pictures
+	$(BIN)/nst styles --sheet examples/photos/neuschwanstein.jpg --cell 280 -o docs/pictures/styles.jpg
+	for photo in $(GALLERY); do $(BIN)/nst styles --sheet examples/photos/$$photo.jpg --cell 240 \
+		-o docs/pictures/gallery-$$photo.jpg; done

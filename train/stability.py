@@ -1,8 +1,10 @@
 """Stable motion from still photos: what a network makes of a moved photo is its picture, moved.
 
 Compound regularisation (Wang et al. 2020, "Consistent video style transfer via relaxation and
-regularization", section III-C): a random smooth motion and sensor noise stand for the next frame of
-a video, whose motion is then known exactly, and no video is needed.
+regularization", section III-C): a random motion and sensor noise stand for the next frame of a
+video, whose motion is then known exactly, and no video is needed. The paper's motions are smooth
+fields. Here they are shifts by whole pixels: to move a picture by parts of one is to resample it,
+which blurs its strokes, and strokes would be penalised for being sharp (see docs/flicker.md).
 """
 
 from __future__ import annotations
@@ -13,63 +15,52 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_BUMPS, _SHIFT = 8.0, 10.0
-"""Deviation of the smooth field, and largest shift of a whole photo, in pixels."""
-_CELL = 100
-"""Pixels to a cell of the grid that the smooth field is drawn on."""
+_SHIFT = 10
+"""Largest motion across and down, in pixels."""
 NOISE = 0.02
 """Largest deviation of the noise: a camera's in poor light. (The paper has 0.001 to 0.002.)"""
 
 
-def random_flow(shape: torch.Size, device: torch.device) -> Tensor:
-    """A smooth random motion for each photo of a batch: where each pixel comes from, in pixels.
+def random_shift(side: int) -> tuple[int, int]:
+    """A random motion across and down, in pixels, of at most half a side.
 
-    Args:
-        shape: (B, C, H, W) of the photos.
-        device: Where the flow is wanted. It is drawn on the CPU, from torch's own generator, whose
-            state a checkpoint keeps.
-
-    Returns:
-        (B, 2, H, W) float32, horizontal part first.
+    It is drawn from torch's own generator on the CPU, whose state a checkpoint keeps.
     """
-    batch, _, height, width = shape
-    cells = (2 + height // _CELL, 2 + width // _CELL)
-    bumps = _BUMPS * torch.randn(batch, 2, *cells)
-    shift = _SHIFT * (2 * torch.rand(batch, 2, 1, 1) - 1)
-    field = (bumps + shift).to(device)
-    return F.interpolate(field, (height, width), mode="bicubic", align_corners=True)
+    largest = min(_SHIFT, side // 2)
+    across, down = torch.randint(-largest, largest + 1, (2,)).tolist()
+    return across, down
 
 
-def warp(pictures: Tensor, flow: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures moved by a flow, and which pixels came from inside of them.
+def shifted(pictures: Tensor, across: int, down: int) -> Tensor:
+    """What a camera sees that has moved: the pixel so far to the right and below; borders repeated.
 
     Args:
         pictures: (B, C, H, W).
-        flow: (B, 2, H, W) in pixels, from `random_flow`.
+        across: In pixels.
+        down: In pixels.
 
     Returns:
-        The moved pictures, bilinear, (B, C, H, W), and a mask of 0 and 1, (B, 1, H, W).
+        (B, C, H, W).
     """
     height, width = pictures.shape[2:]
-    rows = torch.arange(height, device=flow.device).view(1, -1, 1) + flow[:, 1]
-    columns = torch.arange(width, device=flow.device).view(1, 1, -1) + flow[:, 0]
-    inside = (rows >= 0) & (rows <= height - 1) & (columns >= 0) & (columns <= width - 1)
-    grid = torch.stack([2 * columns / (width - 1) - 1, 2 * rows / (height - 1) - 1], dim=3)
-    moved = F.grid_sample(pictures, grid, padding_mode="border", align_corners=True)
-    return moved, inside[:, None].to(pictures.dtype)
+    margin = max(abs(across), abs(down))
+    padded = F.pad(pictures, (margin,) * 4, mode="replicate")
+    top, left = margin + down, margin + across
+    return padded[..., top : top + height, left : left + width]
 
 
-def next_frame(photos: Tensor, flow: Tensor) -> Tensor:
+def next_frame(photos: Tensor, across: int, down: int) -> Tensor:
     """The photos moved, with noise of a random strength for each, as a camera's next frame.
 
     Args:
         photos: (B, 3, H, W) in [0, 1].
-        flow: (B, 2, H, W) in pixels.
+        across: In pixels.
+        down: In pixels.
 
     Returns:
         (B, 3, H, W), about [0, 1].
     """
-    moved, _ = warp(photos, flow)
+    moved = shifted(photos, across, down)
     deviation = NOISE * torch.rand(len(photos), 1, 1, 1)
     # On the device, as there is much of it, but seeded from the generator that is kept.
     generator = torch.Generator(photos.device).manual_seed(int(torch.randint(2**62, ())))
@@ -77,20 +68,31 @@ def next_frame(photos: Tensor, flow: Tensor) -> Tensor:
     return moved + deviation.to(photos.device) * noise
 
 
-def instability(pictures: Tensor, following: Tensor, flow: Tensor) -> Tensor:
-    """Mean absolute difference of the pictures, moved, and what was made of the moved photos.
+def instability(pictures: Tensor, following: Tensor, across: int, down: int) -> Tensor:
+    """Root mean square difference of the pictures, moved, and what was made of the moved photos.
+
+    It is what `nst flicker` reports. A mean of absolute differences, as in the paper, is lowered
+    by making most of a picture still; what flickers most is left.
 
     Args:
         pictures: (B, C, H, W), made of the photos.
         following: (B, C, H, W), made of `next_frame` of them.
-        flow: (B, 2, H, W) in pixels.
+        across: In pixels.
+        down: In pixels.
 
     Returns:
-        (B,), over the pixels that came from inside.
+        (B,), over the pixels that are in both.
     """
-    moved, inside = warp(pictures, flow)
-    difference = (moved - following).abs().mean(1, keepdim=True) * inside
-    return difference.flatten(1).sum(1) / inside.flatten(1).sum(1).clamp(min=1)
+    rows, rows_after = _common(pictures.shape[2], down)
+    columns, columns_after = _common(pictures.shape[3], across)
+    difference = pictures[..., rows, columns] - following[..., rows_after, columns_after]
+    # Not of zero, where a root has no gradient.
+    return difference.square().flatten(1).mean(1).clamp_min(1e-12).sqrt()
+
+
+def _common(side: int, shift: int) -> tuple[slice, slice]:
+    """Where, before and after, the pixels are that both frames show."""
+    return slice(max(0, shift), side + min(0, shift)), slice(max(0, -shift), side - max(0, shift))
 
 
 def motion_penalty(stylise: Callable[[Tensor], Tensor], photos: Tensor, pictures: Tensor) -> Tensor:
@@ -104,10 +106,6 @@ def motion_penalty(stylise: Callable[[Tensor], Tensor], photos: Tensor, pictures
     Returns:
         (B,), from `instability`.
     """
-    # Pictures moved in half precision would differ from what was to be measured.
-    with torch.autocast(photos.device.type, enabled=False):
-        flow = random_flow(photos.shape, photos.device)
-        frame = next_frame(photos, flow)
-    following = stylise(frame)
-    with torch.autocast(photos.device.type, enabled=False):
-        return instability(pictures.float(), following.float(), flow)
+    across, down = random_shift(min(photos.shape[2:]))
+    following = stylise(next_frame(photos, across, down))
+    return instability(pictures.float(), following.float(), across, down)
