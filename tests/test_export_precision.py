@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,19 @@ def test_a_variant_keeps_the_contract_and_says_what_it_cost(
         found = [Styliser(p, provider="cpu")(picture) for p in (full, path)]
         assert psnr(*found) > 25
     assert path.stat().st_size < 0.75 * full.stat().st_size
+
+
+def test_int8_that_takes_and_gives_bytes(checkpoint: Path, tmp_path: Path) -> None:
+    floats, made, photos = tmp_path / "floats.onnx", tmp_path / "bytes.onnx", tmp_path / "photos"
+    photos.mkdir()
+    for path in sorted(PHOTO.parent.glob("*.jpg"))[:3]:
+        shutil.copy(path, photos)
+    options = ["--precision", "int8", "--photos", str(photos)]
+    assert main([str(checkpoint), "-o", str(floats), *options]) == 0
+    assert main([str(checkpoint), "-o", str(made), *options, "--io", "uint8"]) == 0
+    assert (Styliser(made).facts.precision, Styliser(made).facts.io) == ("int8", "uint8")
+    pictures = [np.asarray(Styliser(path)(PHOTO), np.int16) for path in (floats, made)]
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1
 
 
 def test_what_is_in_fewer_bits(checkpoint: Path, tmp_path: Path) -> None:
