@@ -106,7 +106,8 @@ def test_a_sweep_writes_every_picture_and_a_sheet(
     faint, strong = (load(f"out-{name}.png").rgb.astype(int) for name in names)
     photo = load("photo.png").rgb
     assert np.abs(faint - photo).mean() < 1 < np.abs(strong - photo).mean()
-    assert load("out.png").size == (2 * 328 + 8, 348 + 8)
+    # Pictures of 24×20 pixels, 320 across, and labels.
+    assert load("out.png").size == (2 * 328 + 8, 267 + 28 + 8)
     assert "nst: out.png, a sheet of 2 pictures" in capsys.readouterr().out
 
 
@@ -114,7 +115,7 @@ def test_two_options_make_a_grid(here: Path) -> None:
     words = ["--sweep", "style-weight=1,20", "size=20,22,24", "--iterations", "0"]
     assert main([*COMMAND, *words]) == 0
     assert load("out-style_weight-20-size-20.png").size == (20, 17)
-    assert load("out.png").size == (3 * 328 + 8, 2 * 348 + 8)
+    assert load("out.png").size == (3 * 328 + 8, 2 * (272 + 28) + 8)
 
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
