@@ -38,13 +38,19 @@ class ShippedStyle:
 def styles() -> list[ShippedStyle]:
     """All shipped models by name; of one name, the standard network in full precision first.
 
+    Those that were trained for stable motion come after the plain ones.
+
     Raises:
         NstError: A model has no sidecar, or a broken one.
     """
     found = [_read(path) for path in FOLDER.glob("*.onnx")]
-    return sorted(
-        found, key=lambda s: (s.name, s.network != "standard", s.precision != "fp32", s.path.name)
-    )
+
+    def place(style: ShippedStyle) -> tuple[str, bool, float, bool, str]:
+        live = style.network != "standard"
+        motion = style.facts.stability_weight
+        return style.name, live, motion, style.precision != "fp32", style.path.name
+
+    return sorted(found, key=place)
 
 
 def find(name: str = "", *, moving: bool = False) -> ShippedStyle:

@@ -182,9 +182,12 @@ def test_videos_take_the_model_that_is_stable(
     make_model("styles/b.onnx", style="b")
     monkeypatch.setattr(shipped, "FOLDER", tmp_path / "styles")
     monkeypatch.setattr(shipped, "DEFAULT_STYLE", "a")
+    make_model("styles/b-stable.onnx", style="b", stability_weight=2.0)
+    assert [style.path.stem for style in shipped.styles()] == ["a", "a-stable", "b", "b-stable"]
     assert shipped.find().path.stem == "a"
     assert shipped.find(moving=True).path.stem == "a-stable"
-    assert shipped.find("b", moving=True).path.stem == "b"
+    assert shipped.find("a", moving=False).path.stem == "a"
+    assert shipped.find("b", moving=True).path.stem == "b-stable"
 
 
 # Reads a clip, and waits in the tenth frame until it is interrupted.

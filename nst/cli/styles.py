@@ -79,7 +79,7 @@ def _print_table(found: list[ShippedStyle]) -> None:
         losses = [style.facts.held_out.get(key) for key in ("content", "style")]
         table.add_row(
             style.name,
-            style.network,
+            style.network + (", for motion" if style.facts.stability_weight else ""),
             style.precision,
             f"{style.path.stat().st_size / 1e6:.1f} MB",
             *("" if loss is None else f"{loss:.3f}" for loss in losses),
