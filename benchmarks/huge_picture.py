@@ -47,9 +47,9 @@ def mosaic(photos: list[Path], width: int, height: int) -> NDArray[np.uint8]:
     return picture
 
 
-def away(picture: NDArray[np.uint8], pixels: int) -> dict[str, dict[str, float]]:
+def away(picture: NDArray[np.uint8], style: str, pixels: int) -> dict[str, dict[str, float]]:
     """How far tiles of so many pixels are from the picture in one piece, in units of 1/255."""
-    styliser = Styliser("", provider="cpu")
+    styliser = Styliser(style, provider="cpu")
     whole = styliser(picture).astype(int)
     found = {}
     for statistics in STATISTICS:
@@ -87,6 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--style", default="starry-night-live")
     parser.add_argument("--width", type=int, default=12000)
     parser.add_argument("--height", type=int, default=8000)
     parser.add_argument("--memory", default="1.8G")
@@ -94,10 +95,11 @@ def main() -> None:
     arguments = parser.parse_args()
     picture = mosaic(arguments.photos, arguments.width, arguments.height)
     found: dict[str, object] = {
+        "style": arguments.style,
         "width": arguments.width,
         "height": arguments.height,
         "memory": arguments.memory,
-        "tiles_against_one_piece": away(picture[:1200, :1800], 500_000),
+        "tiles_against_one_piece": away(picture[:1200, :1800], arguments.style, 500_000),
     }
     print(found)
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +108,7 @@ def main() -> None:
         del picture
         for statistics in arguments.statistics:
             command = [sys.executable, "-m", "nst", "stylise", str(source)]
-            command += ["-o", str(Path(folder) / "out.jpg")]
+            command += ["-o", str(Path(folder) / "out.jpg"), "--style", arguments.style]
             command += ["--memory", arguments.memory, "--statistics", statistics]
             began = time.perf_counter()
             peak = peak_of(command)

@@ -148,3 +148,13 @@ def test_one_line_for_what_is_wrong(
 def test_gone_default_photos(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(default, "NAMES", ("lost",))
     assert "or give photos" in fails(capsys, ["inverse", *FAST])
+
+
+def test_the_shipped_model_for_motion_flickers_half_as_much(tmp_path: Path) -> None:
+    photo = Path(__file__).parent.parent / "examples" / "photos" / "lemurs.jpg"
+    names = ["starry-night-live", "starry-night-live-stable"]
+    report = tmp_path / "report.json"
+    assert main(["flicker", *names, str(photo), "--frames", "3", "--json", str(report)]) == 0
+    errors = json.loads(report.read_text())["errors"]
+    assert errors[names[1]]["all"] < 0.5 * errors[names[0]]["all"]
+    assert shipped.find("starry-night", moving=True).path.stem == names[1]
