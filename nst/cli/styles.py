@@ -14,6 +14,9 @@ from nst.images import load, save
 from nst.sheet import contact_sheet
 from nst.shipped import ShippedStyle
 
+_COLUMNS = 5
+"""The most pictures in a row of a sheet."""
+
 
 def styles(
     *, json: bool = False, sheet: str | None = None, output: str | None = None, cell: int = 320
@@ -64,7 +67,9 @@ def _write_sheet(found: list[ShippedStyle], photo: Path, target: Path, cell: int
         if style.precision == "fp32":
             pictures.append(Styliser(style.path).stylise(picture, max_size=cell).rgb)
             labels.append(style.path.stem)
-    save(contact_sheet(pictures, labels, cell=cell), target)
+    rows = -(-len(pictures) // _COLUMNS)
+    columns = -(-len(pictures) // rows)
+    save(contact_sheet(pictures, labels, columns=columns, cell=cell), target)
     print(f"nst: {target}")
 
 

@@ -54,7 +54,8 @@ def print_table(found: Mapping[str, Errors], setting: Setting) -> None:
     """Print a row for each contender and a column for each kind of motion."""
     kinds = list(next(iter(found.values())).squares)
     many = len(kinds) > 1
-    table = Table("")
+    table = Table()
+    table.add_column("", overflow="fold")
     for kind in (*kinds, *(["all"] if many else [])):
         table.add_column(kind, justify="right")
     for name, errors in found.items():
