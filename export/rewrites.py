@@ -9,11 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.network import TransformNet
-from nst.network.layers import UpConv
+from nst.network.layers import MERGED_TAPS, UpConv
 from nst.network.transform import OUTPUT_SCALE
-
-MERGED = torch.tensor([[[1.0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
-"""[second or first of two pixels, tap of two, tap of three]: what `ShuffledUpConv` merges."""
 
 
 class ShuffledUpConv(nn.Module):
@@ -27,7 +24,7 @@ class ShuffledUpConv(nn.Module):
 
     def __init__(self, up: UpConv):
         super().__init__()
-        merged = MERGED.to(up.weight)
+        merged = MERGED_TAPS.to(up.weight)
         weight = torch.einsum("aik,bjl,ockl->oabcij", merged, merged, up.weight)
         self.conv = nn.Conv2d(
             up.in_channels,

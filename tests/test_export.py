@@ -14,9 +14,9 @@ from export.__main__ import main
 from export.graph import build_model, model_bytes
 from export.parity import check_parity
 from export.rewrites import ShuffledUpConv, rewritten
-from export.unfold import read_exported
 from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
+from nst.exported import read_exported
 from nst.network import NETWORKS, TransformNet
 from nst.network.layers import UpConv
 from nst.sidecar import METADATA_KEY, ModelFacts

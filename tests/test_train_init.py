@@ -5,7 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from nst import shipped
 from nst.errors import NstError
+from nst.exported import read_exported
 from nst.sidecar import CHECKPOINT_KEY
 from train.module import StyleModule
 
@@ -67,6 +69,19 @@ def test_a_deeper_network_starts_from_a_shallower_one(
     torch.save({CHECKPOINT_KEY: facts, "state_dict": state}, deep)
     with pytest.raises(NstError, match="as many blocks or more"):
         StyleModule(pictures[0], style_size=32, width=2, blocks=1, init=deep)
+
+
+def test_starts_from_an_exported_model(pictures: list[str]) -> None:
+    wave, ink = (shipped.find(f"{name}-live").path for name in ("great-wave", "ink"))
+    module = StyleModule(pictures[0], style_size=32, network="live", init=str(wave))
+    net, _ = read_exported(wave)
+    assert torch.equal(module.net.body[0][0].weight, net.body[0][0].weight)
+    assert torch.equal(module.net.body[-1].weight, net.body[-1].weight)
+    assert module.steps_before == 0
+    with pytest.raises(NstError, match="holds a network of"):
+        StyleModule(pictures[0], style_size=32, network="standard", init=str(wave))
+    with pytest.raises(NstError, match="in int8: give the same model in fp32"):
+        StyleModule(pictures[0], network="live", init=str(ink.with_name("ink-live-int8.onnx")))
 
 
 def test_refuses_another_network(checkpoint: tuple[str, StyleModule], pictures: list[str]) -> None:

@@ -186,7 +186,6 @@ def test_videos_take_the_model_that_is_stable(
     assert [style.path.stem for style in shipped.styles()] == ["a", "a-stable", "b", "b-stable"]
     assert shipped.find().path.stem == "a"
     assert shipped.find(moving=True).path.stem == "a-stable"
-    assert shipped.find("a", moving=False).path.stem == "a"
     assert shipped.find("b", moving=True).path.stem == "b-stable"
 
 

@@ -37,7 +37,7 @@ def start(
     if init == SCRATCH or (init == BASE and not base.is_file()):
         return None
     if Path(init).suffix == ".onnx":
-        from export.unfold import read_exported  # onnx is for those who export
+        from nst.exported import read_exported  # only this needs onnx
 
         other, facts = read_exported(init)
     else:

@@ -8,6 +8,11 @@ from torch import Tensor, nn
 
 from nst import winograd
 
+MERGED_TAPS = torch.tensor([[[1.0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
+"""[second or first of two pixels, tap of two, tap of three]: of a doubled pixel's neighbours, some
+are one and the same pixel of the input, where an exported `UpConv` has the sum of their taps.
+"""
+
 
 class ReflectConv(nn.Conv2d):
     """A convolution with reflection padding and no bias."""

@@ -9,10 +9,9 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from export.rewrites import MERGED
 from nst.errors import NstError
 from nst.network import TransformNet
-from nst.network.layers import UpConv
+from nst.network.layers import MERGED_TAPS, UpConv
 from nst.network.transform import OUTPUT_SCALE
 from nst.sidecar import METADATA_KEY, ModelFacts
 
@@ -33,6 +32,8 @@ def read_exported(path: str | Path) -> tuple[TransformNet, ModelFacts]:
         facts = ModelFacts.from_json(
             {p.key: p.value for p in model.metadata_props}[METADATA_KEY], path
         )
+        if facts.precision != "fp32":
+            raise NstError(f"{path} is in {facts.precision}: give the same model in fp32.")
         folded = {i.name: torch.tensor(numpy_helper.to_array(i)) for i in model.graph.initializer}
         net = TransformNet(facts.network, **facts.network_args)
         net.load_state_dict(_unfolded(net, {k.removeprefix("net."): v for k, v in folded.items()}))
@@ -62,6 +63,6 @@ def _unfolded(net: TransformNet, folded: dict[str, Tensor]) -> dict[str, Tensor]
 
 def _unmerged(weight: Tensor) -> Tensor:
     """(4 · outputs, inputs, 2, 2) of `ShuffledUpConv` to the (outputs, inputs, 3, 3) they were."""
-    taps = torch.linalg.pinv(MERGED.flatten(0, 1)).view(3, 2, 2)
+    taps = torch.linalg.pinv(MERGED_TAPS.flatten(0, 1)).view(3, 2, 2)
     merged = weight.view(weight.shape[0] // 4, 2, 2, weight.shape[1], 2, 2)
     return torch.einsum("kai,lbj,oabcij->ockl", taps, taps, merged)
