@@ -22,6 +22,7 @@ from nst.tensors import bf16_pays, resize_short_side, to_tensor
 from train.data import Batch
 from train.grid import grid_power
 from train.schedule import learning_rate, progress
+from train.soap import Soap
 from train.stability import motion_penalty
 from train.start import BASE, start
 
@@ -52,7 +53,8 @@ class StyleModule(pl.LightningModule):
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
         decay: Literal["cosine", "none"] = "cosine",
-        beta2: float = 0.99,
+        optimiser: Literal["adam", "soap"] = "adam",
+        beta2: float | None = None,
         compile: bool = False,
         max_minutes: float | None = None,
     ):
@@ -82,10 +84,12 @@ class StyleModule(pl.LightningModule):
             stability_weight: Factor of how much the picture of a moved photo differs from the moved
                 picture, which is added to the loss while training, in full from a third of it on;
                 see `train.stability`. For video; it nearly doubles the network's share of a step.
-            learning_rate: Highest learning rate of Adam.
+            learning_rate: Highest learning rate of the optimiser.
             warmup_steps: Steps over which the rate rises to it.
             decay: How the rate falls until the end.
-            beta2: Adam's memory of squared gradients; short trainings want one below 0.999.
+            optimiser: "adam", or "soap" (see `train.soap`), which comes further in the same time.
+            beta2: The optimiser's memory of squared gradients, by default 0.99 for Adam, as short
+                trainings want one below 0.999, and 0.95 for SOAP.
             compile: Compile the network (torch.compile).
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
@@ -105,7 +109,8 @@ class StyleModule(pl.LightningModule):
                 f"style_size {style_size}: give positive numbers, style_size at least 32."
             )
         self.grid_weight, self.stability_weight = grid_weight, stability_weight
-        self.decay, self.beta2 = decay, beta2
+        self.decay, self.optimiser = decay, optimiser
+        self.beta2 = beta2 or (0.95 if optimiser == "soap" else 0.99)
         self.peak_rate, self.warmup_steps, self.max_minutes = (
             learning_rate,
             warmup_steps,
@@ -170,8 +175,10 @@ class StyleModule(pl.LightningModule):
             self.net.compile()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam."""
+        """The optimiser of all weights that are trained."""
         trained = [p for p in self.parameters() if p.requires_grad]
+        if self.optimiser == "soap":
+            return Soap(trained, lr=self.peak_rate, betas=(0.9, self.beta2))
         return torch.optim.Adam(trained, lr=self.peak_rate, betas=(0.9, self.beta2))
 
     @property
