@@ -20,6 +20,8 @@ from train.module import StyleModule
 from train.schedule import learning_rate, progress
 
 ROOT = Path(__file__).parent.parent
+SOAP = ("--model.optimiser", "soap")
+"""It keeps more than Adam does from step to step, which a resumed training must find again."""
 
 
 def write_photos(folder: Path, count: int = 8, size: tuple[int, int] = (60, 48)) -> Path:
@@ -67,7 +69,7 @@ def losses(run_dir: Path) -> dict[int, float]:
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished training: its temporary folder, with the run in `whole`."""
     path = tmp_path_factory.mktemp("train")
-    done = run(path, "--run_dir", str(path / "whole"))
+    done = run(path, *SOAP, "--run_dir", str(path / "whole"))
     assert "Held-out losses: total" in done.stdout
     assert "12" in done.stderr
     assert "photos/s" in done.stderr
@@ -85,7 +87,7 @@ def test_training_leaves_what_it_promises(unbroken: Path) -> None:
     assert facts["steps"] == 12
     assert facts["held_out"].keys() == {"total", "content", "style"}
     assert len(facts["backbone_sha256"]) == len(facts["style_image_sha256"]) == 64
-    assert (folder / "final.ckpt").stat().st_size < 500_000
+    assert (folder / "final.ckpt").stat().st_size < 1_000_000
 
 
 KILLED_AT_STEP_6 = """
@@ -107,7 +109,7 @@ main()
 def test_a_killed_run_resumes_to_the_same_losses(unbroken: Path) -> None:
     """SIGKILL in the middle; the losses after the last checkpoint equal an unbroken run's."""
     broken = unbroken / "broken"
-    arguments = command(unbroken, "--run_dir", str(broken), "--data.workers", "1")[3:]
+    arguments = command(unbroken, *SOAP, "--run_dir", str(broken), "--data.workers", "1")[3:]
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_AT_STEP_6, *arguments],
         cwd=ROOT, capture_output=True, timeout=300, check=False,
@@ -116,7 +118,7 @@ def test_a_killed_run_resumes_to_the_same_losses(unbroken: Path) -> None:
     last = broken / "checkpoints" / "last.ckpt"
     started_at = torch.load(last, weights_only=True)["global_step"]
     assert started_at == 4
-    run(unbroken, "--run_dir", str(unbroken / "resumed"), "--ckpt_path", str(last))
+    run(unbroken, *SOAP, "--run_dir", str(unbroken / "resumed"), "--ckpt_path", str(last))
     whole, resumed = losses(unbroken / "whole"), losses(unbroken / "resumed")
     assert sorted(resumed) == list(range(started_at, 12))
     for step, value in resumed.items():
