@@ -129,12 +129,18 @@ def test_a_killed_run_resumes_to_the_same_losses(unbroken: Path) -> None:
         torch.testing.assert_close(a[name], b[name], rtol=1e-3, atol=1e-5)
 
 
-def test_resuming_another_training_is_one_clear_error(unbroken: Path) -> None:
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [(("--model.width", "3"), "network_args"), (("--model.optimiser", "adam"), "optimiser soap")],
+)
+def test_resuming_another_training_is_one_clear_error(
+    unbroken: Path, other: tuple[str, str], named: str
+) -> None:
     done = run(
-        unbroken, "--ckpt_path", str(unbroken / "whole" / "final.ckpt"), "--model.width", "3",
-        "--run_dir", str(unbroken / "other"), code=2,
+        unbroken, "--ckpt_path", str(unbroken / "whole" / "final.ckpt"), *other,
+        "--run_dir", str(unbroken / named), code=2,
     )  # fmt: skip
-    assert "network_args" in done.stderr.splitlines()[-1]
+    assert named in done.stderr.splitlines()[-1]
 
 
 def test_ctrl_c_saves_a_checkpoint(tmp_path: Path) -> None:

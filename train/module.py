@@ -110,12 +110,9 @@ class StyleModule(pl.LightningModule):
             )
         self.grid_weight, self.stability_weight = grid_weight, stability_weight
         self.decay, self.optimiser = decay, optimiser
-        self.beta2 = beta2 or (0.95 if optimiser == "soap" else 0.99)
-        self.peak_rate, self.warmup_steps, self.max_minutes = (
-            learning_rate,
-            warmup_steps,
-            max_minutes,
-        )
+        self.beta2 = {"adam": 0.99, "soap": 0.95}[optimiser] if beta2 is None else beta2
+        self.peak_rate, self.max_minutes = learning_rate, max_minutes
+        self.warmup_steps = warmup_steps
         picture = resize_short_side(load(style).rgb, style_size)
         self.style_image = to_tensor(picture)
         self.compile_network = compile
@@ -276,6 +273,7 @@ class StyleModule(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what export needs, the clock, and the random state."""
         checkpoint[CHECKPOINT_KEY] = self._facts | {"steps": self.steps_before + self.global_step}
+        checkpoint["optimiser"] = self.optimiser
         checkpoint["minutes"] = self.minutes
         checkpoint["photos"] = (self.seen, self.unreadable)
         checkpoint["torch_rng"] = torch.get_rng_state()
@@ -284,16 +282,20 @@ class StyleModule(pl.LightningModule):
         """Take the clock and the random state over.
 
         Raises:
-            NstError: The checkpoint is of another network or another style.
+            NstError: The checkpoint is of another network, style or optimiser.
         """
         theirs = checkpoint.get(CHECKPOINT_KEY)
         if theirs is None:
             raise NstError("--ckpt_path names no checkpoint of an nst training.")
-        theirs = theirs | {"loss": asdict(LossConfig.from_stored(theirs["loss"]))}
-        for key in ("network", "network_args", "style_image_sha256", "loss"):
-            if theirs[key] != self._facts[key]:
+        theirs = theirs | {
+            "loss": asdict(LossConfig.from_stored(theirs["loss"])),
+            "optimiser": checkpoint.get("optimiser", "adam"),  # the only one there was
+        }
+        ours = self._facts | {"optimiser": self.optimiser}
+        for key in ("network", "network_args", "style_image_sha256", "loss", "optimiser"):
+            if theirs[key] != ours[key]:
                 raise NstError(
-                    f"the checkpoint has {key} {theirs[key]}, this training {self._facts[key]}: "
+                    f"the checkpoint has {key} {theirs[key]}, this training {ours[key]}: "
                     "resume with the configuration it was started with."
                 )
         self.steps_before = theirs["steps"] - checkpoint["global_step"]
