@@ -29,6 +29,7 @@ from nst.tensors import resize_short_side, to_tensor
 from train.__main__ import FINAL, StyleCLI, fit
 from train.data import Batch, find_photos
 from train.module import StyleModule
+from train.soap import Soap
 from train.start import SCRATCH
 
 _DEFAULT_LOSS = LossConfig()
@@ -50,7 +51,8 @@ class BaseModule(StyleModule):
         learning_rate: float = 2e-3,
         warmup_steps: int = 50,
         decay: Literal["cosine", "none"] = "cosine",
-        beta2: float = 0.99,
+        optimiser: Literal["adam", "soap"] = "adam",
+        beta2: float | None = None,
         max_minutes: float | None = None,
     ):
         """Describe the training.
@@ -63,10 +65,12 @@ class BaseModule(StyleModule):
             width: Its width.
             blocks: Residual blocks of the network.
             loss: Layers, weights and conventions of the loss.
-            learning_rate: Highest learning rate of Adam.
+            learning_rate: Highest learning rate of the optimiser.
             warmup_steps: Steps over which the rate rises to it.
             decay: How the rate falls until the end.
-            beta2: Adam's memory of squared gradients.
+            optimiser: "adam" or "soap"; the latter treats what each style has of its own as Adam
+                does.
+            beta2: The optimiser's memory of squared gradients, by default as in `StyleModule`.
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
         Raises:
@@ -89,6 +93,7 @@ class BaseModule(StyleModule):
             learning_rate=learning_rate,
             warmup_steps=warmup_steps,
             decay=decay,
+            optimiser=optimiser,
             beta2=beta2,
             max_minutes=max_minutes,
         )
@@ -131,6 +136,17 @@ class BaseModule(StyleModule):
         """Have the losses and norms of a style used."""
         self._style = number % len(self.pictures)
         object.__setattr__(self, "loss", self._losses[self._style])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The optimiser of all weights that are trained; a style's norms are no convolution."""
+        if self.optimiser != "soap":
+            return super().configure_optimizers()
+        shared = [p for p in self.net.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [
+            {"params": shared},
+            {"params": [self.norms], "turned": False},
+        ]
+        return Soap(groups, lr=self.peak_rate, betas=(0.9, self.beta2))
 
     def stylised(self, photos: Tensor) -> Tensor:
         """The network's pictures, (B, 3, H, W), in the style of this batch."""

@@ -26,16 +26,20 @@ class Soap(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.95)
+        self,
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.95),
     ):
         """Take the weights.
 
         Args:
-            params: float32, of any shapes.
+            params: float32, of any shapes; or groups of them, with "turned" False where Adam is
+                to be used for all, as for rows that are no convolution.
             lr: Step in the direction of each eigenvector, and of each of Adam's weights.
             betas: Memory of the gradients, and of their second moments.
         """
-        super().__init__(params, {"lr": lr, "betas": betas})
+        super().__init__(params, {"lr": lr, "betas": betas, "turned": True})
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -58,16 +62,19 @@ class Soap(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    update = _update(self.state[weight], weight.grad, group["betas"])
+                    turned = group["turned"] and weight.ndim > 1
+                    update = _update(self.state[weight], weight.grad, group["betas"], turned)
                     if update is not None:
                         weight.sub_(update.view_as(weight), alpha=group["lr"])
         return loss
 
 
-def _update(state: dict[str, Any], grad: Tensor, betas: tuple[float, float]) -> Tensor | None:
+def _update(
+    state: dict[str, Any], grad: Tensor, betas: tuple[float, float], turned: bool
+) -> Tensor | None:
     """The step of one tensor for a rate of 1, or None in the first of a convolution."""
     count = state["step"] = state.get("step", 0) + 1
-    if grad.ndim < 2:
+    if not turned:
         return _adam(state, grad, grad, count, betas)
     grad = grad.flatten(1)
     moments = (grad @ grad.T, grad.T @ grad)
