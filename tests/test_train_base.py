@@ -60,6 +60,19 @@ def test_each_style_has_norms_of_its_own_and_the_base_their_mean(folder: Path) -
     assert (folder / "run" / "base.ckpt").stat().st_size < 50_000
 
 
+def test_soap_turns_the_convolutions_and_not_the_rows_of_styles(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = [*options(folder, folder / "styles"), "--model.optimiser", "soap"]
+    assert main(["fit", *words, "--run_dir", str(tmp_path / "run")]) == 0
+    saved = torch.load(tmp_path / "run" / "final.ckpt", weights_only=True)
+    assert len(saved["state_dict"]["norms"].unique(dim=0)) == 12
+    states = saved["optimizer_states"][0]["state"].values()
+    turned = [state["mean"].shape for state in states if "left" in state]
+    assert turned and saved["state_dict"]["norms"].shape not in turned
+    assert saved["state_dict"]["norms"].shape in [s["mean"].shape for s in states]
+
+
 def test_a_batch_trains_its_style_alone(folder: Path) -> None:
     module = BaseModule(str(folder / "styles"), (32,), palettes=2, width=2, blocks=1)
     module._style = 2
