@@ -69,7 +69,8 @@ def test_soap_turns_the_convolutions_and_not_the_rows_of_styles(
     assert len(saved["state_dict"]["norms"].unique(dim=0)) == 12
     states = saved["optimizer_states"][0]["state"].values()
     turned = [state["mean"].shape for state in states if "left" in state]
-    assert turned and saved["state_dict"]["norms"].shape not in turned
+    assert turned
+    assert saved["state_dict"]["norms"].shape not in turned
     assert saved["state_dict"]["norms"].shape in [s["mean"].shape for s in states]
 
 
