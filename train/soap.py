@@ -62,7 +62,8 @@ class Soap(torch.optim.Optimizer):
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    turned = group["turned"] and weight.ndim > 1
+                    # Checkpoints from before there were groups do not name it.
+                    turned = group.get("turned", True) and weight.ndim > 1
                     update = _update(self.state[weight], weight.grad, group["betas"], turned)
                     if update is not None:
                         weight.sub_(update.view_as(weight), alpha=group["lr"])
