@@ -151,6 +151,17 @@ def test_gram_gradient(channels_last: bool) -> None:
     assert torch.autograd.gradgradcheck(L.gram, f)
 
 
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_gram_summed_in_parts(channels_last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On a GPU alone it is; the sum is the same anywhere.
+    features = torch.rand(2, 8, 12, 20, generator=torch.Generator().manual_seed(0))
+    if channels_last:
+        features = features.contiguous(memory_format=torch.channels_last)
+    whole = L.gram(features)
+    monkeypatch.setattr(L, "_parts", lambda rows: 16)
+    torch.testing.assert_close(L.gram(features), whole)
+
+
 def test_gram_of_bfloat16_is_computed_in_float32() -> None:
     f = (features(1).float() * 1000).bfloat16()
     got = L.gram(f)
