@@ -60,61 +60,81 @@ class Soap(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    # Checkpoints from before there were groups do not name it.
-                    turned = group.get("turned", True) and weight.ndim > 1
-                    update = _update(self.state[weight], weight.grad, group["betas"], turned)
-                    if update is not None:
-                        weight.sub_(update.view_as(weight), alpha=group["lr"])
+            # Checkpoints from before there were groups do not name "turned".
+            turned = group.get("turned", True)
+            weights = [w for w in group["params"] if w.grad is not None]
+            ready = [w for w in weights if _prepare(self.state[w], w, turned)]
+            if ready:
+                updates = _updates([self.state[w] for w in ready], ready, group["betas"])
+                torch._foreach_sub_(ready, updates, alpha=group["lr"])
         return loss
 
 
-def _update(
-    state: dict[str, Any], grad: Tensor, betas: tuple[float, float], turned: bool
-) -> Tensor | None:
-    """The step of one tensor for a rate of 1, or None in the first of a convolution."""
-    count = state["step"] = state.get("step", 0) + 1
-    if not turned:
-        return _adam(state, grad, grad, count, betas)
-    grad = grad.flatten(1)
-    moments = (grad @ grad.T, grad.T @ grad)
-    if count == 1:
-        state["left"], state["right"] = moments
-        state["left_basis"], state["right_basis"] = map(_eigenvectors, moments)
-        return None
-    left, right = state["left_basis"], state["right_basis"]
-    step = _adam(state, grad, left.T @ grad @ right, count - 1, betas, left, right)
-    update: Tensor = left @ step @ right.T
-    for side, moment in zip(("left", "right"), moments, strict=True):
-        state[side].lerp_(moment, 1 - betas[1])
-    if count % _EVERY == 0:
-        _turn(state)
-    return update
+def _matrix(tensor: Tensor, state: dict[str, Any]) -> Tensor:
+    """A convolution, or its gradient, as a matrix; anything else as it is."""
+    return tensor.flatten(1) if "left" in state else tensor
 
 
-def _adam(
-    state: dict[str, Any],
-    grad: Tensor,
-    turned: Tensor,
-    count: int,
-    betas: tuple[float, float],
-    left: Tensor | None = None,
-    right: Tensor | None = None,
-) -> Tensor:
-    """Adam's step (Kingma and Ba 2015, algorithm 1), in the eigenvectors if they are given.
+def _prepare(state: dict[str, Any], weight: Tensor, turned: bool) -> bool:
+    """Count the step; False for the first of a convolution, which only finds its eigenvectors."""
+    state["step"] = state.get("step", 0) + 1
+    if "mean" in state:
+        return True
+    grad = weight.grad
+    assert grad is not None
+    turned = turned and weight.ndim > 1
+    shape = grad.flatten(1) if turned else grad
+    state["mean"], state["square"] = torch.zeros_like(shape), torch.zeros_like(shape)
+    if turned:
+        state["left"], state["right"] = _moments(shape)
+        state["left_basis"] = _eigenvectors(state["left"])
+        state["right_basis"] = _eigenvectors(state["right"])
+    return not turned
 
-    The mean gradient is kept as it is, since the eigenvectors turn; its squares are kept turned.
+
+def _moments(grad: Tensor) -> tuple[Tensor, Tensor]:
+    return grad @ grad.T, grad.T @ grad
+
+
+def _updates(
+    states: list[dict[str, Any]], weights: list[Tensor], betas: tuple[float, float]
+) -> list[Tensor]:
+    """Adam's steps for a rate of 1 (Kingma and Ba 2015, algorithm 1), in the eigenvectors.
+
+    The mean gradients are kept as they are, since the eigenvectors turn; their squares are kept
+    turned. All tensors at once: one by one it would be a thousand small kernels on a GPU.
     """
-    if "mean" not in state:
-        state["mean"], state["square"] = torch.zeros_like(grad), torch.zeros_like(grad)
-    mean = state["mean"].lerp_(grad, 1 - betas[0])
-    square = state["square"].mul_(betas[1]).addcmul_(turned, turned, value=1 - betas[1])
-    if left is not None and right is not None:
-        mean = left.T @ mean @ right
-    root = (square / (1 - betas[1] ** count)).sqrt_().add_(_EPS)
-    step: Tensor = mean / (1 - betas[0] ** count) / root
-    return step
+    grads = [_matrix(w.grad, s) for s, w in zip(states, weights, strict=True) if w.grad is not None]
+    means, squares = [s["mean"] for s in states], [s["square"] for s in states]
+    # A convolution's first step is not counted: it moved nothing.
+    counts = [s["step"] - ("left" in s) for s in states]
+    torch._foreach_lerp_(means, grads, 1 - betas[0])
+    turned = _turned(states, grads)
+    torch._foreach_mul_(squares, betas[1])
+    torch._foreach_addcmul_(squares, turned, turned, 1 - betas[1])
+    roots = torch._foreach_div(squares, [1 - betas[1] ** n for n in counts])
+    torch._foreach_sqrt_(roots)
+    torch._foreach_add_(roots, _EPS)
+    steps = torch._foreach_div(_turned(states, means), [1 - betas[0] ** n for n in counts])
+    torch._foreach_div_(steps, roots)
+    updates = []
+    for state, step, grad, weight in zip(states, steps, grads, weights, strict=True):
+        if "left" in state:
+            step = state["left_basis"] @ step @ state["right_basis"].T
+            for side, moment in zip(("left", "right"), _moments(grad), strict=True):
+                state[side].lerp_(moment, 1 - betas[1])
+            if state["step"] % _EVERY == 0:
+                _turn(state)
+        updates.append(step.view_as(weight))
+    return updates
+
+
+def _turned(states: list[dict[str, Any]], tensors: list[Tensor]) -> list[Tensor]:
+    """Convolutions' gradients along the eigenvectors, others as they are."""
+    return [
+        s["left_basis"].T @ t @ s["right_basis"] if "left" in s else t
+        for s, t in zip(states, tensors, strict=True)
+    ]
 
 
 def _eigenvectors(moment: Tensor) -> Tensor:
