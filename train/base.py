@@ -148,8 +148,8 @@ class BaseModule(StyleModule):
         ]
         return Soap(groups, lr=self.peak_rate, betas=(0.9, self.beta2))
 
-    def stylised(self, photos: Tensor) -> Tensor:
-        """The network's pictures, (B, 3, H, W), in the style of this batch."""
+    def painted(self, photos: Tensor) -> Tensor:
+        """The network's output, (B, 3, H, W), in the style of this batch."""
         norms = self._by_name(self.norms[self._style])
         pictures: Tensor = functional_call(self.net, norms, (photos,))
         return pictures

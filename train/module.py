@@ -19,6 +19,7 @@ from nst.losses import LossConfig, LossTerms, PerceptualLoss
 from nst.network import NETWORKS, TransformNet
 from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, resize_short_side, to_tensor
+from train.clip import clipped
 from train.data import Batch
 from train.grid import grid_power
 from train.schedule import learning_rate, progress
@@ -205,10 +206,14 @@ class StyleModule(pl.LightningModule):
         for group in optimiser.param_groups:  # type: ignore[union-attr]
             group["lr"] = rate
 
-    def stylised(self, photos: Tensor) -> Tensor:
-        """The network's pictures, (B, 3, H, W)."""
+    def painted(self, photos: Tensor) -> Tensor:
+        """The network's output, (B, 3, H, W), about [0, 1]."""
         pictures: Tensor = self.net(photos)
         return pictures
+
+    def stylised(self, photos: Tensor) -> Tensor:
+        """The pictures of photos, (B, 3, H, W) float32 in [0, 1]."""
+        return clipped(self.painted(photos).float())
 
     @staticmethod
     def _as_input(photos: Tensor) -> Tensor:
@@ -220,14 +225,13 @@ class StyleModule(pl.LightningModule):
 
         Args:
             photos: (B, 3, H, W) uint8.
-            rounded: Clamp and round the output to 8 bits, as a saved picture is.
+            rounded: Round the output to 8 bits, as a saved picture is.
         """
         x = self._as_input(photos)
         y = self.stylised(x)
         # The loss chooses its own types: half-precision Grams overflow.
         with torch.autocast(self.device.type, enabled=False):
-            y = y.float()
-            y = (y.clamp(0, 1) * 255).round() / 255 if rounded else y
+            y = (y * 255).round() / 255 if rounded else y
             return y, self.loss(y, self.loss.content_targets(x))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
