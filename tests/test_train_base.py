@@ -116,6 +116,21 @@ def test_trainings_start_from_the_base_where_it_fits(
     assert module(network="standard").net.body[0][0].weight.shape[-1] == 9
 
 
+def test_a_base_goes_on_from_another(folder: Path) -> None:
+    before, _ = read_checkpoint(folder / "run" / "base.ckpt")
+    found = BaseModule(
+        str(folder / "styles"), (32,), width=2, blocks=1, init=str(folder / "run" / "base.ckpt")
+    )
+    assert torch.equal(found.net.body[0][0].weight, before.body[0][0].weight)
+    first, second = (found._by_name(row) for row in found.norms)
+    # Each style has the colours of its own, and else what the base had.
+    assert not torch.equal(first["photo.bias"], second["photo.bias"])
+    for name in before.norm_parameters:
+        if not name.startswith("photo."):
+            assert torch.equal(first[name], before.get_parameter(name))
+            assert torch.equal(second[name], before.get_parameter(name))
+
+
 def test_the_base_that_comes_with_nst(folder: Path) -> None:
     assert (start.BASES / "live.ckpt").stat().st_size < 8e6
     found = StyleModule(str(folder / "styles" / "0.png"), 32, network="live")

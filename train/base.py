@@ -47,6 +47,7 @@ class BaseModule(StyleModule):
         network: Literal["standard", "live"] = "live",
         width: int | None = None,
         blocks: int = 5,
+        init: str = SCRATCH,
         loss: LossConfig = _DEFAULT_LOSS,
         learning_rate: float = 2e-3,
         warmup_steps: int = 50,
@@ -64,6 +65,8 @@ class BaseModule(StyleModule):
             network: The configuration; see `nst.network.TransformNet`.
             width: Its width.
             blocks: Residual blocks of the network.
+            init: What it starts from: "none", random weights, or as in `StyleModule`; all styles
+                then have the same scales and shifts at first.
             loss: Layers, weights and conventions of the loss.
             learning_rate: Highest learning rate of the optimiser.
             warmup_steps: Steps over which the rate rises to it.
@@ -88,7 +91,7 @@ class BaseModule(StyleModule):
             network=network,
             width=width,
             blocks=blocks,
-            init=SCRATCH,
+            init=init,
             loss=loss,
             learning_rate=learning_rate,
             warmup_steps=warmup_steps,
