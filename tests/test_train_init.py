@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -71,8 +72,10 @@ def test_a_deeper_network_starts_from_a_shallower_one(
         StyleModule(pictures[0], style_size=32, width=2, blocks=1, init=deep)
 
 
-def test_starts_from_an_exported_model(pictures: list[str]) -> None:
-    wave, ink = (shipped.find(f"{name}-live").path for name in ("great-wave", "ink"))
+def test_starts_from_an_exported_model(
+    pictures: list[str], make_model: Callable[..., Path]
+) -> None:
+    wave = shipped.find("great-wave-live").path
     module = StyleModule(pictures[0], style_size=32, network="live", init=str(wave))
     net, _ = read_exported(wave)
     assert torch.equal(module.net.body[0][0].weight, net.body[0][0].weight)
@@ -81,7 +84,7 @@ def test_starts_from_an_exported_model(pictures: list[str]) -> None:
     with pytest.raises(NstError, match="holds a network of"):
         StyleModule(pictures[0], style_size=32, network="standard", init=str(wave))
     with pytest.raises(NstError, match="in int8: give the same model in fp32"):
-        StyleModule(pictures[0], network="live", init=str(ink.with_name("ink-live-int8.onnx")))
+        StyleModule(pictures[0], network="live", init=str(make_model(precision="int8")))
 
 
 def test_refuses_another_network(checkpoint: tuple[str, StyleModule], pictures: list[str]) -> None:
