@@ -54,7 +54,7 @@ def print_table(found: Mapping[str, Errors], setting: Setting) -> None:
     """Print a row for each contender and a column for each kind of motion."""
     kinds = list(next(iter(found.values())).squares)
     many = len(kinds) > 1
-    table = Table()
+    table = Table(pad_edge=False)  # eighty columns hold the longest shipped name
     table.add_column("", overflow="fold")
     for kind in (*kinds, *(["all"] if many else [])):
         table.add_column(kind, justify="right")
