@@ -25,10 +25,14 @@ from nst.compare.report_json import read_report, to_json
 from nst.files import atomic_write, sha256_of
 
 
-def joined(reports: list[Report]) -> Report:
+def with_curves(reports: list[Report]) -> Report:
     """The first report with the curves of the others, without any network."""
     report = replace(reports[0], models=(), networks=())
+    known = {photo.name: photo.sha256 for photo in report.photos}
     for other in reports[1:]:
+        for photo in other.photos:
+            if known.get(photo.name) != photo.sha256:
+                raise SystemExit(f"{photo.name} is not the first report's")
         for curve in other.optimisers:
             report = added(report, curve)
     return report
@@ -72,7 +76,7 @@ def main() -> None:
     parser.add_argument("--style-images", nargs="*", default=[])
     parser.add_argument("-o", "--output", required=True)
     given = parser.parse_args()
-    report = joined([read_report(Path(path)) for path in given.reports])
+    report = with_curves([read_report(Path(path)) for path in given.reports])
     report = rejudged(report, given.models, given.style_images, given.photos)
     with atomic_write(given.output) as path:
         path.write_text(to_json(report), encoding="utf-8")

@@ -70,11 +70,6 @@ class Soap(torch.optim.Optimizer):
         return loss
 
 
-def _matrix(tensor: Tensor, state: dict[str, Any]) -> Tensor:
-    """A convolution, or its gradient, as a matrix; anything else as it is."""
-    return tensor.flatten(1) if "left" in state else tensor
-
-
 def _prepare(state: dict[str, Any], weight: Tensor, turned: bool) -> bool:
     """Count the step; False for the first of a convolution, which only finds its eigenvectors."""
     state["step"] = state.get("step", 0) + 1
@@ -83,10 +78,10 @@ def _prepare(state: dict[str, Any], weight: Tensor, turned: bool) -> bool:
     grad = weight.grad
     assert grad is not None
     turned = turned and weight.ndim > 1
-    shape = grad.flatten(1) if turned else grad
-    state["mean"], state["square"] = torch.zeros_like(shape), torch.zeros_like(shape)
+    grad = grad.flatten(1) if turned else grad
+    state["mean"], state["square"] = torch.zeros_like(grad), torch.zeros_like(grad)
     if turned:
-        state["left"], state["right"] = _moments(shape)
+        state["left"], state["right"] = _moments(grad)
         state["left_basis"] = _eigenvectors(state["left"])
         state["right_basis"] = _eigenvectors(state["right"])
     return not turned
@@ -104,8 +99,13 @@ def _updates(
     The mean gradients are kept as they are, since the eigenvectors turn; their squares are kept
     turned. All tensors at once: one by one it would be a thousand small kernels on a GPU.
     """
-    grads = [_matrix(w.grad, s) for s, w in zip(states, weights, strict=True) if w.grad is not None]
     means, squares = [s["mean"] for s in states], [s["square"] for s in states]
+    # Convolutions as matrices.
+    grads = [
+        w.grad.reshape(mean.shape)
+        for w, mean in zip(weights, means, strict=True)
+        if w.grad is not None
+    ]
     # A convolution's first step is not counted: it moved nothing.
     counts = [s["step"] - ("left" in s) for s in states]
     torch._foreach_lerp_(means, grads, 1 - betas[0])
