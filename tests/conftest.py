@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from nst.sidecar import METADATA_KEY, ModelFacts, sidecar_path
 
@@ -155,3 +156,30 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def easel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A current folder with a photo of 28 × 20 pixels, two styles and a mask for each."""
+    rng = np.random.default_rng(0)
+    for name, size in {"photo": (28, 20), "style": (20, 24), "other": (24, 30)}.items():
+        coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+        coarse.resize(size, Image.Resampling.BICUBIC).save(tmp_path / f"{name}.png")
+        mask = Image.new("RGB", size, "red")
+        mask.paste("blue", (0, 0, size[0] // 2, size[1]))
+        mask.save(tmp_path / f"{name}-mask.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def optimise(easel: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[str, str]]:
+    """Run the command on the photo and the style; what it prints, and says on stderr."""
+    pytest.importorskip("torch")
+    from nst.cli import main
+
+    def run(words: str, code: int = 0, output: str = "out.png") -> tuple[str, str]:
+        assert main(["optimise", "photo.png", "style.png", "-o", output, *words.split()]) == code
+        return capsys.readouterr()
+
+    return run

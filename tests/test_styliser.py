@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import threading
@@ -17,11 +16,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from nst import shipped
 from nst.colour import keep_luminance
 from nst.errors import NstError
-from nst.files import sha256_of
-from nst.images import Picture, encode, load
+from nst.images import Picture, load
 from nst.styliser import Styliser
 
 MakeModel = Callable[..., Path]
@@ -222,64 +219,6 @@ def test_ctrl_c_ends_a_long_run(inverse: Styliser, monkeypatch: pytest.MonkeyPat
     assert stopped.is_set()
 
 
-@pytest.fixture
-def styles(make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "styles"
-    monkeypatch.setattr(shipped, "FOLDER", folder)
-    make_model("styles/wave.int8.onnx", style="wave", precision="int8")
-    make_model("styles/wave.live.onnx", style="wave", network="live")
-    make_model("styles/wave.onnx", style="wave", style_image="wave.jpg")
-    make_model("styles/bridge.onnx", style="bridge", style_image="missing.jpg")
-    (folder / "wave.jpg").write_bytes(encode(noise(), "jpg"))
-    return folder
-
-
-def test_shipped_styles(styles: Path) -> None:
-    found = shipped.styles()
-    assert [(s.name, s.network, s.precision) for s in found] == [
-        ("bridge", "standard", "fp32"),
-        ("wave", "standard", "fp32"),
-        ("wave", "standard", "int8"),
-        ("wave", "live", "fp32"),
-    ]
-    assert found[1].path == styles / "wave.onnx"
-    assert found[1].style_image == styles / "wave.jpg"
-    assert found[0].style_image is None
-
-
-def test_find_a_style(styles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert shipped.find("wave").path == styles / "wave.onnx"
-    assert shipped.find("wave.live").network == "live"
-    monkeypatch.setattr(shipped, "DEFAULT_STYLE", "")
-    assert shipped.find().name == "bridge"
-    monkeypatch.setattr(shipped, "DEFAULT_STYLE", "wave")
-    assert shipped.find().name == "wave"
-    np.testing.assert_array_equal(Styliser("wave")(noise()), 255 - noise())
-    with pytest.raises(NstError, match=r"unknown style 'wav': did you mean 'wave'.*bridge, wave"):
-        shipped.find("wav")
-
-
-def test_damaged_or_no_styles(styles: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    (styles / "wave.onnx.json").unlink()
-    with pytest.raises(NstError, match=r"wave\.onnx\.json.*install nst again"):
-        shipped.styles()
-    (styles / "wave.onnx.json").write_text(json.dumps({"style": "wave"}))
-    with pytest.raises(NstError, match="no nst model facts"):
-        shipped.styles()
-    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "nowhere")
-    assert shipped.styles() == []
-    with pytest.raises(NstError, match="no style comes with this nst"):
-        Styliser("wave")
-
-
-def test_every_shipped_style_loads() -> None:
-    for style in shipped.styles():
-        styliser = Styliser(style.path)
-        assert styliser.facts == style.facts
-        size = styliser.facts.min_size
-        assert styliser(noise(size, size + 1)).shape == (size, size + 1, 3)
-
-
 def test_torch_is_not_imported(make_model: MakeModel) -> None:
     code = (
         "import sys, numpy as np\n"
@@ -289,19 +228,3 @@ def test_torch_is_not_imported(make_model: MakeModel) -> None:
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code, str(make_model())], check=True)
-
-
-def test_what_is_shipped_runs_and_is_whole() -> None:
-    """Every shipped model, on a bundled photo, with its painting and its real numbers beside it."""
-    photo = Path(__file__).parent.parent / "examples" / "photos" / "owl.jpg"
-    assert shipped.find().name == shipped.DEFAULT_STYLE
-    for style in shipped.styles():
-        result = Styliser(style.path, provider="cpu")(photo, max_size=128)
-        assert np.asarray(result).std() > 10
-        # Reproductions that are not ours to pass on.
-        assert (style.style_image is None) == (style.name in _NOT_OURS)
-        if style.style_image:
-            assert sha256_of(style.style_image) == style.facts.style_image_sha256
-        assert style.facts.style_licence
-        assert style.facts.steps > 0
-        assert style.facts.held_out.keys() >= {"total", "content", "style"}

@@ -63,15 +63,13 @@ class StyleModule(pl.LightningModule):
 
         Args:
             style: The style picture's file.
-            style_size: Short side in pixels that the style picture is resized to. Strokes come
-                out as large as they are in this picture: smaller means finer strokes.
+            style_size: Short side in pixels that the style picture is resized to, and so the size
+                of the strokes: smaller means finer ones.
             style_licence: Licence of the style picture, recorded in exported models.
-            network: The configuration: "standard" for the best pictures, "live" for the least
-                time.
+            network: "standard" for the best pictures, "live" for the least time.
             width: Its width; see `nst.network.TransformNet`.
             blocks: Residual blocks of the network.
-            photo_skip: Start from the photo in the style's mean colour and contrast; see
-                `nst.network.TransformNet`.
+            photo_skip: Start from the photo in the style's mean colour and contrast; see there.
             init: What the network starts from: "base", the network trained on several styles that
                 comes with nst, where there is one of this configuration; "none", random weights; or
                 a checkpoint of another training or a model exported in fp32, of any style, whose
@@ -80,17 +78,17 @@ class StyleModule(pl.LightningModule):
             tune: Train all weights, or only the scales and shifts of the norms (Dumoulin et al.
                 2017, arXiv 1610.07629, section 3.2).
             loss: Layers, weights and conventions of the loss.
-            grid_weight: Factor of the power of stripes of four pixels, a penalty that is added to
-                the loss while training; see `train.grid`.
+            grid_weight: Factor of the power of stripes of four pixels, a penalty in training; see
+                `train.grid`.
             stability_weight: Factor of how much the picture of a moved photo differs from the moved
-                picture, which is added to the loss while training, in full from a third of it on;
-                see `train.stability`. For video; it nearly doubles the network's share of a step.
+                picture, a penalty in training, in full from a third of it on; see
+                `train.stability`. For video; it nearly doubles the network's share of a step.
             learning_rate: Highest learning rate of the optimiser.
             warmup_steps: Steps over which the rate rises to it.
             decay: How the rate falls until the end.
             optimiser: "adam", or "soap" (see `train.soap`), which comes further in the same time.
-            beta2: The optimiser's memory of squared gradients, by default 0.99 for Adam, as short
-                trainings want one below 0.999, and 0.95 for SOAP.
+            beta2: The optimiser's memory of squared gradients, by default 0.99 for Adam (0.999 is
+                too long for short trainings) and 0.95 for SOAP.
             compile: Compile the network (torch.compile).
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
@@ -110,14 +108,11 @@ class StyleModule(pl.LightningModule):
                 f"style_size {style_size}: give positive numbers, style_size at least 32."
             )
         self.grid_weight, self.stability_weight = grid_weight, stability_weight
-        self.decay, self.optimiser = decay, optimiser
+        self.decay, self.optimiser, self.warmup_steps = decay, optimiser, warmup_steps
         self.beta2 = {"adam": 0.99, "soap": 0.95}[optimiser] if beta2 is None else beta2
         self.peak_rate, self.max_minutes = learning_rate, max_minutes
-        self.warmup_steps = warmup_steps
-        picture = resize_short_side(load(style).rgb, style_size)
-        self.style_image = to_tensor(picture)
-        self.compile_network = compile
-        self.loss_config = loss
+        self.style_image = to_tensor(resize_short_side(load(style).rgb, style_size))
+        self.compile_network, self.loss_config = compile, loss
         network_args: dict[str, Any] = {
             "width": NETWORKS[network].width if width is None else width,
             "blocks": blocks,
@@ -150,8 +145,7 @@ class StyleModule(pl.LightningModule):
         }
         self._minutes_before = 0.0
         self._started: float | None = None
-        self.done = 0.0
-        self.seen, self.unreadable = 0, 0
+        self.done, self.seen, self.unreadable = 0.0, 0, 0
         self._held_out: list[LossTerms] = []
 
     def setup(self, stage: str) -> None:
@@ -182,7 +176,7 @@ class StyleModule(pl.LightningModule):
     @property
     def minutes(self) -> float:
         """Minutes trained, before an interruption included."""
-        running = (time.monotonic() - self._started) / 60 if self._started is not None else 0.0
+        running = 0.0 if self._started is None else (time.monotonic() - self._started) / 60
         return self._minutes_before + running
 
     def _progress(self) -> float:
@@ -202,14 +196,12 @@ class StyleModule(pl.LightningModule):
         self.done = self._progress()
         decayed = self.done if self.decay == "cosine" else 0.0
         rate = learning_rate(self.peak_rate, self.global_step, decayed, self.warmup_steps)
-        optimiser = self.optimizers()
-        for group in optimiser.param_groups:  # type: ignore[union-attr]
+        for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = rate
 
     def painted(self, photos: Tensor) -> Tensor:
         """The network's output, (B, 3, H, W), about [0, 1]."""
-        pictures: Tensor = self.net(photos)
-        return pictures
+        return self.net(photos)  # type: ignore[no-any-return]
 
     def stylised(self, photos: Tensor) -> Tensor:
         """The pictures of photos, (B, 3, H, W) float32 in [0, 1]."""
