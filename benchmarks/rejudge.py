@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from rich.progress import track
 
 from nst.compare.folder import added
 from nst.compare.measure import measure_network
@@ -51,7 +52,7 @@ def rejudged(report: Report, models: list[str], pictures: list[str], photos: Pat
         if not cases:
             raise SystemExit(f"no report has a curve for the loss of {contender.record.name}")
         report = replace(report, models=(*report.models, contender.record))
-        for name, size in cases:
+        for name, size in track(cases, contender.record.name):
             path = photos / name
             if sha256_of(path) != digests[name]:
                 raise SystemExit(f"{path} is another photo than the report's")
