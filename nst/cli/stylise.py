@@ -21,6 +21,7 @@ def stylise(
     style: str | None = None,
     model: str | None = None,
     max_size: int | None = None,
+    stroke_scale: float = 1.0,
     strength: float = 1.0,
     keep_colour: bool = False,
     format: str | None = None,
@@ -46,6 +47,8 @@ def stylise(
         style: Name of a style that comes with nst; `nst styles` lists them.
         model: Model file that `python -m export` wrote, in place of a style.
         max_size: Shrink photos and frames first, to a long side of at most this many pixels.
+        stroke_scale: How many times as large the strokes are, from 1. A network's strokes are so
+            many pixels large in every photo: 4 suits one of 12 megapixels, looked at as a whole.
         strength: From 0, the photo, to 1, the stylised picture.
         keep_colour: Keep the photo's colours.
         format: jpg, png, webp or tiff; of clips mp4, mov, mkv, webm, gif, webp or png. By default
@@ -104,6 +107,7 @@ def stylise(
 
     options = Options(
         max_size=max_size,
+        stroke_scale=stroke_scale,
         strength=strength,
         keep_colour=keep_colour,
         format=format,

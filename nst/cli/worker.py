@@ -29,6 +29,7 @@ class Options:
     """
 
     max_size: int | None
+    stroke_scale: float
     strength: float
     keep_colour: bool
     format: str | None
@@ -40,7 +41,9 @@ class Options:
 
     def __post_init__(self) -> None:
         # Wrong options fail here once, not again with each of many photos.
-        check_options(max_size=self.max_size, strength=self.strength)
+        check_options(
+            max_size=self.max_size, stroke_scale=self.stroke_scale, strength=self.strength
+        )
         encode(np.zeros((1, 1, 3), np.uint8), ".png", quality=self.quality)
         if not 0.001 <= self.fps <= 1000:
             raise NstError(f"fps is {self.fps}: give frames per second, such as 25.")
@@ -104,6 +107,7 @@ class Worker:
         result = self.network(False).stylise(
             load(job.source or sys.stdin.buffer, max_pixels=options.max_pixels),
             max_size=options.max_size,
+            stroke_scale=options.stroke_scale,
             strength=options.strength,
             keep_colour=options.keep_colour,
             watch=lambda share: watch(share, ""),
@@ -119,7 +123,10 @@ class Worker:
 
         def change(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
             stylised = network.stylise(
-                Picture(rgb, name=name), strength=options.strength, keep_colour=options.keep_colour
+                Picture(rgb, name=name),
+                stroke_scale=options.stroke_scale,
+                strength=options.strength,
+                keep_colour=options.keep_colour,
             ).rgb
             return smoother(rgb, stylised) if smoother else stylised
 
