@@ -18,6 +18,7 @@ from PIL import Image
 from nst import shipped
 from nst.colour import keep_luminance
 from nst.errors import NstError, unknown
+from nst.grain import grained
 from nst.images import Picture, PictureSource, load, resize
 from nst.memory import available_memory, resident_memory
 from nst.session import Session, as_input
@@ -98,6 +99,7 @@ class Styliser:
         *,
         max_size: int | None = ...,
         stroke_scale: float = ...,
+        grain: float = ...,
         strength: float = ...,
         keep_colour: bool = ...,
     ) -> NDArray[np.uint8]: ...
@@ -109,6 +111,7 @@ class Styliser:
         *,
         max_size: int | None = ...,
         stroke_scale: float = ...,
+        grain: float = ...,
         strength: float = ...,
         keep_colour: bool = ...,
     ) -> Image.Image: ...
@@ -119,6 +122,7 @@ class Styliser:
         *,
         max_size: int | None = None,
         stroke_scale: float = 1.0,
+        grain: float = 0.0,
         strength: float = 1.0,
         keep_colour: bool = False,
     ) -> Image.Image | NDArray[np.uint8]:
@@ -130,6 +134,8 @@ class Styliser:
             max_size: Shrink the picture first, to a long side of at most this many pixels.
             stroke_scale: How many times as large as in pictures of the training the strokes are,
                 from 1 up. The network is given so much smaller a picture, which takes less time.
+            grain: Deviation, from 0 to 1, of smooth noise for the network where the photo hardly
+                changes, so that its strokes differ; see `nst.grain`.
             strength: From 0, the photo, to 1, the stylised picture.
             keep_colour: Keep the photo's colours, and take only the brightness of the strokes.
 
@@ -144,6 +150,7 @@ class Styliser:
             load(picture),
             max_size=max_size,
             stroke_scale=stroke_scale,
+            grain=grain,
             strength=strength,
             keep_colour=keep_colour,
         )
@@ -157,6 +164,7 @@ class Styliser:
         *,
         max_size: int | None = None,
         stroke_scale: float = 1.0,
+        grain: float = 0.0,
         strength: float = 1.0,
         keep_colour: bool = False,
         watch: Callable[[float], None] = lambda share: None,
@@ -167,11 +175,12 @@ class Styliser:
             picture: As for a call.
             max_size: As for a call.
             stroke_scale: As for a call.
+            grain: As for a call.
             strength: As for a call.
             keep_colour: As for a call.
             watch: If the picture is done in tiles, told of each: the share that is done, to 1.
         """
-        check_options(max_size=max_size, stroke_scale=stroke_scale, strength=strength)
+        check_options(max_size=max_size, stroke_scale=stroke_scale, grain=grain, strength=strength)
         if max_size is not None:
             picture = resize(picture, max_size)
         small = resize(picture, max(1, round(max(picture.size) / stroke_scale)))
@@ -179,8 +188,8 @@ class Styliser:
         if min(width, height) < self.facts.min_size:
             raise NstError(
                 f"{picture.name} comes to {width}×{height} pixels, and this style needs "
-                f"{self.facts.min_size} on each side: give a larger picture or maximal size"
-                f"{', or a smaller stroke scale' if stroke_scale > 1 else ''}."
+                f"{self.facts.min_size} on each side: give a larger picture or maximal size, or a "
+                "smaller stroke scale."
             )
 
         def finish(photo: NDArray[np.float32], result: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -191,9 +200,10 @@ class Styliser:
             return _rounded(photo, result)
 
         try:
-            if small is picture:
-                return replace(picture, rgb=self._at_size(picture.rgb, picture, finish, watch))
-            painted = self._at_size(small.rgb, picture, _rounded, watch)
+            given = grained(small.rgb, grain) if grain else small.rgb
+            if given is picture.rgb:
+                return replace(picture, rgb=self._at_size(given, picture, finish, watch))
+            painted = self._at_size(given, picture, _rounded, watch)
             return replace(picture, rgb=enlarge(painted, small.rgb, picture.rgb, finish))
         except MemoryError as error:
             raise NstError(
@@ -209,7 +219,7 @@ class Styliser:
         watch: Callable[[float], None],
     ) -> NDArray[np.uint8]:
         """What the model makes of pixels, in tiles if need be, and `finish` of that."""
-        pixels = rgb.shape[0] * rgb.shape[1]
+        pixels = rgb.size // 3
         # Decided once for each size: what the first picture leaves in memory serves the next
         # ones, and the frames of a video must be alike.
         if pixels not in self._at_once:
@@ -217,15 +227,13 @@ class Styliser:
             self._at_once[pixels] = self._pixels_at_once(pixels, width * height)
         if self._at_once[pixels] < pixels:
             return self._in_tiles(rgb, self._at_once[pixels], finish, watch)
-        photo = rgb.astype(np.float32) / np.float32(255)
-        return finish(photo, self._painted(rgb))
+        return finish(rgb.astype(np.float32) / np.float32(255), self._painted(rgb))
 
     def _painted(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the model makes of a picture in one piece, (H, W, 3) in [0, 1]."""
         if self.facts.io == "uint8":
             (batch,) = self._session.run(["stylised"], {"image": rgb[np.newaxis]})
-            scaled: NDArray[np.float32] = batch[0].astype(np.float32) / np.float32(255)
-            return scaled
+            return batch[0].astype(np.float32) / np.float32(255)  # type: ignore[no-any-return]
         (batch,) = self._session.run(["stylised"], {"image": as_input(rgb)})
         rows: NDArray[np.float32] = batch[0].transpose(1, 2, 0)
         return rows
@@ -265,18 +273,21 @@ def _rounded(photo: NDArray[np.float32], result: NDArray[np.float32]) -> NDArray
     return (result.clip(0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def check_options(*, max_size: int | None, stroke_scale: float, strength: float) -> None:
+def check_options(
+    *, max_size: int | None, stroke_scale: float, grain: float, strength: float
+) -> None:
     """Refuse wrong options of `Styliser`, before any picture is read.
 
     Raises:
-        NstError: `max_size` or `stroke_scale` is below 1, or `strength` outside of 0 to 1.
+        NstError: `max_size` or `stroke_scale` is below 1, `grain` or `strength` not in 0 to 1.
     """
     if max_size is not None and max_size < 1:
         raise NstError(f"the maximal size is {max_size}: give 1 pixel or more.")
     if not 1 <= stroke_scale < float("inf"):
         raise NstError(f"the stroke scale is {stroke_scale}: give 1 or more.")
-    if not 0 <= strength <= 1:
-        raise NstError(f"strength is {strength}: give a number from 0 to 1.")
+    for name, share in (("grain", grain), ("strength", strength)):
+        if not 0 <= share <= 1:
+            raise NstError(f"{name} is {share}: give a number from 0 to 1.")
 
 
 def _find_model(model: str | Path) -> Path:

@@ -65,7 +65,8 @@ def _write_sheet(found: list[ShippedStyle], photo: Path, target: Path, cell: int
     pictures, labels = [picture.rgb], [photo.name]
     for style in found:
         if style.precision == "fp32":
-            pictures.append(Styliser(style.path).stylise(picture, max_size=cell).rgb)
+            made = Styliser(style.path).stylise(picture, max_size=cell, grain=style.grain)
+            pictures.append(made.rgb)
             labels.append(style.path.stem)
     rows = -(-len(pictures) // _COLUMNS)
     columns = -(-len(pictures) // rows)

@@ -22,6 +22,7 @@ def stylise(
     model: str | None = None,
     max_size: int | None = None,
     stroke_scale: float = 1.0,
+    grain: float | None = None,
     strength: float = 1.0,
     keep_colour: bool = False,
     format: str | None = None,
@@ -49,6 +50,9 @@ def stylise(
         max_size: Shrink photos and frames first, to a long side of at most this many pixels.
         stroke_scale: How many times as large the strokes are, from 1. A network's strokes are so
             many pixels large in every photo: 4 suits one of 12 megapixels, looked at as a whole.
+        grain: Smooth noise for the network where the photo hardly changes, from 0 to 1, so that its
+            strokes there differ: 0.04 for a clear sky. By default what suits the style that comes
+            with nst; none for models of your own and for clips, where it would stand still.
         strength: From 0, the photo, to 1, the stylised picture.
         keep_colour: Keep the photo's colours.
         format: jpg, png, webp or tiff; of clips mp4, mov, mkv, webm, gif, webp or png. By default
@@ -108,6 +112,7 @@ def stylise(
     options = Options(
         max_size=max_size,
         stroke_scale=stroke_scale,
+        grain=_grain(grain, style, model, moving),
         strength=strength,
         keep_colour=keep_colour,
         format=format,
@@ -127,3 +132,9 @@ def stylise(
     if jobs[0].target is None and sys.stdout.isatty():
         raise NstError("a picture would be printed to the terminal: redirect it, or give -o FILE.")
     return run(jobs, work)
+
+
+def _grain(asked: float | None, style: str | None, model: str | None, moving: bool) -> float:
+    if asked is not None:
+        return asked
+    return 0.0 if model is not None or moving else shipped.find(style or "").grain

@@ -30,6 +30,7 @@ class Options:
 
     max_size: int | None
     stroke_scale: float
+    grain: float
     strength: float
     keep_colour: bool
     format: str | None
@@ -42,7 +43,10 @@ class Options:
     def __post_init__(self) -> None:
         # Wrong options fail here once, not again with each of many photos.
         check_options(
-            max_size=self.max_size, stroke_scale=self.stroke_scale, strength=self.strength
+            max_size=self.max_size,
+            stroke_scale=self.stroke_scale,
+            grain=self.grain,
+            strength=self.strength,
         )
         encode(np.zeros((1, 1, 3), np.uint8), ".png", quality=self.quality)
         if not 0.001 <= self.fps <= 1000:
@@ -108,6 +112,7 @@ class Worker:
             load(job.source or sys.stdin.buffer, max_pixels=options.max_pixels),
             max_size=options.max_size,
             stroke_scale=options.stroke_scale,
+            grain=options.grain,
             strength=options.strength,
             keep_colour=options.keep_colour,
             watch=lambda share: watch(share, ""),
@@ -125,6 +130,7 @@ class Worker:
             stylised = network.stylise(
                 Picture(rgb, name=name),
                 stroke_scale=options.stroke_scale,
+                grain=options.grain,
                 strength=options.strength,
                 keep_colour=options.keep_colour,
             ).rgb
