@@ -17,6 +17,8 @@ from nst.colour import luminance
 Finish = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.uint8]]
 # Pixels worked on at once, of which there are several copies in floats.
 _STRIP = 1 << 20
+# Rows beyond its own that a pixel of an enlarged picture depends on.
+_REACH = 4
 
 
 def enlarge(
@@ -41,21 +43,25 @@ def enlarge(
     """
     height, width = photo.shape[:2]
     result = np.empty_like(photo)
-    small = [Image.fromarray(pixels) for pixels in (painted, shrunk)]
     rows = max(1, _STRIP // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        large, blurred = (_rows(image, (width, height), top, bottom) for image in small)
+        large, blurred = (_rows(pixels, photo.shape, top, bottom) for pixels in (painted, shrunk))
         sharp = photo[top:bottom].astype(np.float32) / np.float32(255)
         detail = luminance(sharp) - luminance(blurred)
         result[top:bottom] = finish(sharp, large + detail)
     return result
 
 
-def _rows(image: Image.Image, size: tuple[int, int], top: int, bottom: int) -> NDArray[np.float32]:
-    """Some rows of an enlarged image, (rows, W, 3) in [0, 1], as if all of it had been enlarged."""
-    width, height = size
-    scale = image.height / height
-    box = (0, top * scale, image.width, min(image.height, bottom * scale))
-    part = image.resize((width, bottom - top), Image.Resampling.LANCZOS, box)
+def _rows(
+    pixels: NDArray[np.uint8], shape: tuple[int, ...], top: int, bottom: int
+) -> NDArray[np.float32]:
+    """Some rows of an enlarged picture, (rows, W, 3) in [0, 1], as if all of it were enlarged."""
+    height, width = pixels.shape[:2]
+    first, last = top * height / shape[0], min(height, bottom * height / shape[0])
+    # What Lanczos' filter reaches, and no more: Pillow takes four bytes a pixel of its own.
+    above = max(0, int(first) - _REACH)
+    image = Image.fromarray(pixels[above : int(last) + 1 + _REACH])
+    box = (0, first - above, width, last - above)
+    part = image.resize((shape[1], bottom - top), Image.Resampling.LANCZOS, box)
     return np.asarray(part, np.float32) / np.float32(255)

@@ -81,7 +81,7 @@ class Styliser:
         if memory is not None and memory < 1:
             raise NstError(f"memory is {memory} bytes: give 1 or more.")
         self._memory, self._statistics = memory, statistics
-        self._at_once: dict[int, float] = {}
+        self._at_once: dict[tuple[int, int], float] = {}
         self.path = _find_model(model)
         self._session = Session(self.path, provider=provider, threads=threads, spin=spin)
         self.provider = self._session.provider
@@ -200,10 +200,9 @@ class Styliser:
             return _rounded(photo, result)
 
         try:
-            given = grained(small.rgb, grain) if grain else small.rgb
-            if given is picture.rgb:
-                return replace(picture, rgb=self._at_size(given, picture, finish, watch))
-            painted = self._at_size(given, picture, _rounded, watch)
+            if small is picture and not grain:
+                return replace(picture, rgb=self._at_size(picture.rgb, picture, finish, watch))
+            painted = self._at_size(grained(small.rgb, grain), picture, _rounded, watch)
             return replace(picture, rgb=enlarge(painted, small.rgb, picture.rgb, finish))
         except MemoryError as error:
             raise NstError(
@@ -219,21 +218,21 @@ class Styliser:
         watch: Callable[[float], None],
     ) -> NDArray[np.uint8]:
         """What the model makes of pixels, in tiles if need be, and `finish` of that."""
-        pixels = rgb.size // 3
+        sizes = rgb.size // 3, result.rgb.size // 3
         # Decided once for each size: what the first picture leaves in memory serves the next
         # ones, and the frames of a video must be alike.
-        if pixels not in self._at_once:
-            width, height = result.size
-            self._at_once[pixels] = self._pixels_at_once(pixels, width * height)
-        if self._at_once[pixels] < pixels:
-            return self._in_tiles(rgb, self._at_once[pixels], finish, watch)
+        if sizes not in self._at_once:
+            self._at_once[sizes] = self._pixels_at_once(*sizes)
+        if self._at_once[sizes] < sizes[0]:
+            return self._in_tiles(rgb, self._at_once[sizes], finish, watch)
         return finish(rgb.astype(np.float32) / np.float32(255), self._painted(rgb))
 
     def _painted(self, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the model makes of a picture in one piece, (H, W, 3) in [0, 1]."""
         if self.facts.io == "uint8":
             (batch,) = self._session.run(["stylised"], {"image": rgb[np.newaxis]})
-            return batch[0].astype(np.float32) / np.float32(255)  # type: ignore[no-any-return]
+            scaled: NDArray[np.float32] = batch[0].astype(np.float32) / np.float32(255)
+            return scaled
         (batch,) = self._session.run(["stylised"], {"image": as_input(rgb)})
         rows: NDArray[np.float32] = batch[0].transpose(1, 2, 0)
         return rows

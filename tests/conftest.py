@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -183,3 +183,23 @@ def optimise(easel: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., t
         return capsys.readouterr()
 
     return run
+
+
+@pytest.fixture
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Have Ctrl-C come before a step of the optimiser, counted over all pictures."""
+    pytest.importorskip("torch")
+    from nst.cli import painting
+
+    def at(number: int) -> None:
+        real, count = painting.render, iter(range(10**6))
+
+        def interrupted(*arguments: Any, **options: Any) -> Iterator[Any]:
+            for step in real(*arguments, **options):
+                if next(count) == number:
+                    raise KeyboardInterrupt
+                yield step
+
+        monkeypatch.setattr(painting, "render", interrupted)
+
+    return at

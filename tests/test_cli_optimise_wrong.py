@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from nst.cli import painting  # noqa: E402
 from nst.images import load  # noqa: E402
-from nst.optimise import Step  # noqa: E402
 
 
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-@pytest.fixture
-def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Have Ctrl-C come before a step, counted over all pictures."""
-
-    def at(number: int) -> None:
-        real, count = painting.render, iter(range(10**6))
-
-        def interrupted(*arguments: Any, **options: Any) -> Iterator[Step]:
-            for step in real(*arguments, **options):
-                if next(count) == number:
-                    raise KeyboardInterrupt
-                yield step
-
-        monkeypatch.setattr(painting, "render", interrupted)
-
-    return at
 
 
 def test_ctrl_c_keeps_the_picture_so_far(

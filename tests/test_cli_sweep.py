@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,13 @@ from PIL import Image
 
 torch = pytest.importorskip("torch")
 
-from nst.cli import main, optimise, painting  # noqa: E402
+from nst.cli import main, optimise  # noqa: E402
 from nst.cli.scene import Controls  # noqa: E402
 from nst.cli.sweep import beside, label, placed, points, read_axes  # noqa: E402
 from nst.errors import NstError  # noqa: E402
 from nst.images import load  # noqa: E402
 from nst.losses import LossConfig  # noqa: E402
-from nst.optimise import Method, Step  # noqa: E402
+from nst.optimise import Method  # noqa: E402
 
 GROUPS = (Controls(), LossConfig(), Method())
 
@@ -118,32 +118,19 @@ def test_two_options_make_a_grid(here: Path) -> None:
     assert load("out.png").size == (3 * 328 + 8, 2 * (272 + 28) + 8)
 
 
-def interrupt(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    """Have Ctrl-C come before a step, counted over all pictures."""
-    real, count = painting.render, iter(range(10**6))
-
-    def interrupted(*arguments: Any, **options: Any) -> Iterator[Step]:
-        for step in real(*arguments, **options):
-            if next(count) == number:
-                raise KeyboardInterrupt
-            yield step
-
-    monkeypatch.setattr(painting, "render", interrupted)
-
-
 @pytest.mark.parametrize(("at", "pictures"), [(2, 1), (4, 1), (6, 2)])
 def test_ctrl_c_keeps_what_there_is(
-    here: Path, monkeypatch: pytest.MonkeyPatch, at: int, pictures: int
+    here: Path, interrupt: Callable[[int], None], at: int, pictures: int
 ) -> None:
-    interrupt(monkeypatch, at)  # each picture has four steps
+    interrupt(at)  # each picture has four steps
     assert main([*COMMAND, "--sweep", "style_weight=1,5,20"]) == 130
     made = [f"out-style_weight-{value}.png" for value in (1, 5)[:pictures]]
     assert files(here) == {"out.png", *made}
     assert load("out.png").size[0] == pictures * 328 + 8
 
 
-def test_ctrl_c_before_the_first_picture(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupt(monkeypatch, 0)
+def test_ctrl_c_before_the_first_picture(here: Path, interrupt: Callable[[int], None]) -> None:
+    interrupt(0)
     assert main([*COMMAND, "--sweep", "style_weight=1,5"]) == 130
     assert files(here) == set()
 

@@ -37,6 +37,10 @@ def test_flat_parts_get_smooth_noise_and_others_none() -> None:
     assert np.abs(change[:, 56:]).max() <= 1
 
 
+def test_none_changes_nothing() -> None:
+    np.testing.assert_array_equal(grained(half_flat(), 0), half_flat())
+
+
 def test_it_is_the_same_each_time_and_in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
     rgb = half_flat()
     first = grained(rgb, 0.1)

@@ -68,6 +68,24 @@ def test_one_is_no_scale(make_model: MakeModel) -> None:
     np.testing.assert_array_equal(Styliser(make_model())(rgb, stroke_scale=1), 255 - rgb)
 
 
+def test_memory_is_left_for_the_whole_photo(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also after a picture of the shrunk photo's own size."""
+    asked = []
+
+    def at_once(self: Styliser, pixels: int, of_result: int) -> float:
+        asked.append((pixels, of_result))
+        return pixels
+
+    monkeypatch.setattr(Styliser, "_pixels_at_once", at_once)
+    styliser, rgb = Styliser(make_model()), photo().rgb
+    styliser(rgb[:18, :25])
+    for _ in range(2):
+        styliser(rgb[:36], stroke_scale=2)
+    assert asked == [(450, 450), (450, 1800)]
+
+
 @pytest.mark.parametrize("scale", [0.5, float("nan"), float("inf")])
 def test_wrong_scales(make_model: MakeModel, scale: float) -> None:
     with pytest.raises(NstError, match=r"the stroke scale is .*: give 1 or more\."):

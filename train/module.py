@@ -69,7 +69,7 @@ class StyleModule(pl.LightningModule):
             network: "standard" for the best pictures, "live" for the least time.
             width: Its width; see `nst.network.TransformNet`.
             blocks: Residual blocks of the network.
-            photo_skip: Start from the photo in the style's mean colour and contrast; see there.
+            photo_skip: Start from the photo in the style's mean colour and contrast; see the same.
             init: What the network starts from: "base", the network trained on several styles that
                 comes with nst, where there is one of this configuration; "none", random weights; or
                 a checkpoint of another training or a model exported in fp32, of any style, whose
@@ -93,8 +93,7 @@ class StyleModule(pl.LightningModule):
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
         Raises:
-            NstError: The style picture cannot be read, a number has no meaning, or `init` holds
-                no network of this kind.
+            NstError: No picture, a number without meaning, or no network of this kind in `init`.
         """
         super().__init__()
         if (
@@ -201,7 +200,8 @@ class StyleModule(pl.LightningModule):
 
     def painted(self, photos: Tensor) -> Tensor:
         """The network's output, (B, 3, H, W), about [0, 1]."""
-        return self.net(photos)  # type: ignore[no-any-return]
+        pictures: Tensor = self.net(photos)
+        return pictures
 
     def stylised(self, photos: Tensor) -> Tensor:
         """The pictures of photos, (B, 3, H, W) float32 in [0, 1]."""
