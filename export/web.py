@@ -44,6 +44,7 @@ class _Entry:
 
     path: Path
     facts: ModelFacts
+    grain: float
 
     @property
     def note(self) -> str:
@@ -90,7 +91,8 @@ def web(models: list[Path] | None = None, output: Path = Path("site")) -> None:
 
 
 def _entry(path: Path) -> _Entry:
-    return _Entry(path, Styliser(path, provider="cpu").facts)
+    grains = {style.path: style.grain for style in shipped.styles()}
+    return _Entry(path, Styliser(path, provider="cpu").facts, grains.get(path.resolve(), 0.0))
 
 
 def _write_models(site: Path, entries: list[_Entry]) -> None:
@@ -105,7 +107,8 @@ def _write_models(site: Path, entries: list[_Entry]) -> None:
         if (site / "models" / name).exists():
             raise NstError(f"two models are called {name}: rename one of them.")
         shutil.copyfile(entry.path, site / "models" / name)
-        picture = Styliser(entry.path, provider="cpu").stylise(small).to_image()
+        styliser = Styliser(entry.path, provider="cpu")
+        picture = styliser.stylise(small, grain=entry.grain).to_image()
         thumbnail = f"models/{entry.path.stem}.jpg"
         _square(picture).save(site / thumbnail, quality=85)
         records.append(
@@ -115,6 +118,7 @@ def _write_models(site: Path, entries: list[_Entry]) -> None:
                 "file": f"models/{name}",
                 "thumbnail": thumbnail,
                 "min_size": entry.facts.min_size,
+                "grain": entry.grain,
                 "licence": entry.facts.style_licence,
             }
         )

@@ -34,6 +34,7 @@ def test_the_folder_holds_all_the_page_needs(runtime: Path, tmp_path: Path) -> N
     assert main(["web", str(MODEL), "-o", str(site)]) == 0
     found = json.loads((site / "models.json").read_text())
     (entry,) = found["models"]
+    assert entry["grain"] == next(s.grain for s in shipped.styles() if s.path == MODEL)
     assert (site / entry["file"]).read_bytes() == MODEL.read_bytes()
     assert (site / entry["thumbnail"]).stat().st_size > 1000
     assert (site / found["example"]).is_file()

@@ -23,6 +23,7 @@ from PIL import Image
 from export.__main__ import main
 from nst import shipped
 from nst.cli.web import Handler, server
+from nst.grain import grained
 from nst.styliser import Styliser
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -125,6 +126,7 @@ def expected(model: Path, image: Image.Image, **options: Any) -> NDArray[np.int6
 
 def test_the_picture_is_that_of_python(page: Any) -> None:
     image = photo()
+    page.uncheck("#grain")  # its random numbers are not Python's
     pick(page, image)
     names = page.evaluate("[...document.querySelectorAll('.style img')].map(i => i.src)")
     models = {path.stem: path for path in LIVE}
@@ -145,6 +147,44 @@ def test_the_picture_is_that_of_python(page: Any) -> None:
     mixed = expected(order[1], image, strength=0.6, keep_colour=True)
     page.wait_for_timeout(300)
     assert np.abs(canvas(page) - mixed).max() <= 2
+
+
+def test_grain_is_that_of_python_but_for_the_numbers(page: Any) -> None:
+    rng = np.random.default_rng(0)
+    image = np.full((90, 120, 3), 128, np.uint8)
+    image[:, 60:] = rng.integers(118, 139, (90, 60, 3))
+    rgba = np.dstack([image, np.full((90, 120), 255, np.uint8)])
+    got = page.evaluate(
+        """async (rgba) => {
+          const { grained } = await import('./grain.js');
+          const bytes = new Uint8ClampedArray(rgba);
+          return [...grained(bytes, 120, 90, 0.05)];
+        }""",
+        rgba.ravel().tolist(),
+    )
+    change = np.array(got).reshape(90, 120, 4) - rgba.astype(int)
+    theirs = grained(image, 0.05) - image.astype(int)
+    assert (change[..., 3] == 0).all()
+    assert np.ptp(change[:, :50, :3], axis=2).max() == 0  # of all channels alike
+    for part in (np.s_[:, :50, 0], np.s_[:, 70:, 0]):
+        assert change[part].std() == pytest.approx(theirs[part].std(), rel=0.2)
+        assert abs(change[part].mean()) < 2
+    # As smooth: neighbours are alike.
+    for grain in (change, theirs):
+        assert np.abs(np.diff(grain[:, :50, 0], axis=1)).mean() < 0.5 * grain[:, :50, 0].std()
+
+
+def test_grain_can_be_left_out(page: Any) -> None:
+    flat = Image.new("RGB", (120, 90), (90, 130, 190))
+    pick(page, flat)
+    with_grain = canvas(page)
+    page.uncheck("#grain")
+    page.wait_for_timeout(300)
+    painted(page)
+    first = page.evaluate("document.querySelector('.style img').src")
+    model = next(path for path in LIVE if path.stem == Path(first).stem)
+    assert np.abs(canvas(page) - expected(model, flat)).max() <= 2
+    assert np.abs(canvas(page) - with_grain).max() > 20
 
 
 def test_the_size_is_a_limit(page: Any) -> None:
@@ -242,6 +282,7 @@ def test_one_thread_does_without_the_headers(
         page = opened(browser, address, service_workers="block")
         assert page.inner_text("#backend") == "wasm, 1 thread"
         image = photo()
+        page.uncheck("#grain")
         pick(page, image)
         first = page.evaluate("document.querySelector('.style img').src")
         model = next(path for path in LIVE if path.stem == Path(first).stem)
@@ -268,10 +309,20 @@ def test_all_controls_can_be_reached_and_named(page: Any) -> None:
     )
     assert nameless == []
     seen = set()
-    for _ in range(14):
+    for _ in range(15):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.id || document.activeElement.name"))
-    assert {"pick", "photograph", "camera", "save", "style", "strength", "size", "keep"} <= seen
+    assert {
+        "pick",
+        "photograph",
+        "camera",
+        "save",
+        "style",
+        "strength",
+        "size",
+        "keep",
+        "grain",
+    } <= seen
 
 
 def test_the_snippet_for_apps(page: Any, site: Path) -> None:

@@ -58,8 +58,11 @@ async function paintOne(image, naturalWidth, naturalHeight, side, key) {
     );
   }
   const rgba = pixelsOf(image, width, height, scratch);
-  const task = { file: chosen.file, rgba, width, height, ...options() };
-  const done = await engine.paint({ ...task, key: `${key}/${chosen.file}/${width}x${height}` });
+  // In moving pictures the grain would stand still.
+  const grain = $('grain').checked && !camera.running ? chosen.grain : 0;
+  const task = { file: chosen.file, rgba, width, height, grain, ...options() };
+  const whole = `${key}/${chosen.file}/${width}x${height}/${grain}`;
+  const done = await engine.paint({ ...task, key: whole });
   show(rgba, done.pixels, width, height);
   tell(done);
 }
@@ -139,7 +142,8 @@ function save() {
 }
 
 function chooseStyle() {
-  const { licence } = model();
+  const { licence, grain } = model();
+  $('grain').disabled = !grain;
   $('licence').textContent = licence ? `Style picture: ${licence}` : '';
   refresh();
 }
@@ -173,8 +177,7 @@ function listen() {
     $('strength-value').textContent = `${$('strength').value} %`;
     refresh();
   });
-  $('keep').addEventListener('change', refresh);
-  $('size').addEventListener('change', refresh);
+  for (const id of ['keep', 'grain', 'size']) $(id).addEventListener('change', refresh);
   $('camera').addEventListener('click', toggleCamera);
   $('save').addEventListener('click', save);
   $('split').addEventListener('input', () => {

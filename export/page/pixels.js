@@ -1,6 +1,6 @@
 // The way from pixels to the network and back: the same numbers as nst.styliser in Python.
 
-const LUMINANCE = [0.299, 0.587, 0.114]; // Rec. 601, as in nst.colour
+export const LUMINANCE = [0.299, 0.587, 0.114]; // Rec. 601, as in nst.colour
 
 /** RGBA bytes, (H, W, 4), as planes of float32 in [0, 1], (3, H, W). */
 export function toPlanes(rgba, count) {

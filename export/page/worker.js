@@ -1,5 +1,6 @@
 // Runs the network beside the page, so that nothing freezes. Each message has an id, and is
 // answered by one with the same id: {id, ...result} or {id, error}.
+import { grained } from './grain.js';
 import { finish, toPlanes } from './pixels.js';
 
 const here = (name) => new URL(name, import.meta.url).href;
@@ -55,13 +56,14 @@ function backend() {
   return `wasm, ${threads} thread${threads === 1 ? '' : 's'}`;
 }
 
-async function run({ file, rgba, width, height, key, strength, keepColour }) {
+async function run({ file, rgba, width, height, key, strength, keepColour, grain }) {
   await load(file);
   const began = performance.now();
   let milliseconds = null;
   if (!painted || painted.key !== key) {
     const count = width * height;
-    const image = new runtime.ort.Tensor('float32', toPlanes(rgba, count), [1, 3, height, width]);
+    const photo = grain ? grained(rgba, width, height, grain) : rgba;
+    const image = new runtime.ort.Tensor('float32', toPlanes(photo, count), [1, 3, height, width]);
     const { stylised } = await session.run({ image });
     painted = { key, planes: await stylised.getData() };
     milliseconds = performance.now() - began;
