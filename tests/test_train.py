@@ -271,6 +271,10 @@ def test_schedule() -> None:
     assert learning_rate(2.0, 99, 0.0, 3) == pytest.approx(2.0)
     assert learning_rate(2.0, 99, 0.5, 3) == pytest.approx(1.0)
     assert learning_rate(2.0, 99, 1.0, 3) == pytest.approx(0.0)
+    assert learning_rate(2.0, 99, 0.5, 3, "late") == pytest.approx(2.0)
+    assert learning_rate(2.0, 99, 0.75, 3, "late") == pytest.approx(1.0)
+    assert learning_rate(2.0, 99, 1.0, 3, "late") == pytest.approx(0.0)
+    assert learning_rate(2.0, 99, 1.0, 3, "none") == pytest.approx(2.0)
 
 
 def test_stability_weight_is_ramped_in_and_lowers_what_it_measures(tmp_path: Path) -> None:

@@ -35,18 +35,22 @@ def test_a_resumed_training_tells_the_time_left(
 
 
 @pytest.mark.parametrize(
-    ("max_steps", "max_minutes", "says"),
+    ("max_steps", "max_minutes", "coarse", "says"),
     [
         # 980 steps of 3 s, and 0.1 s of each for the validations; the first 20 took 66 s.
-        (1000, None, "a step takes 3.00 s: step 1000 in about 50:38, validations included"),
-        (1000, 500.0, "a step takes 3.00 s: step 1000 in about 50:38, validations included"),
-        (1000, 31.0, "a step takes 3.00 s: about 599 steps in 31 minutes"),
-        (-1, 31.0, "a step takes 3.00 s: about 599 steps in 31 minutes"),
+        (1000, None, None, "a step takes 3.00 s: step 1000 in about 50:38, validations included"),
+        (1000, 500.0, None, "a step takes 3.00 s: step 1000 in about 50:38, validations included"),
+        (1000, 31.0, None, "a step takes 3.00 s: about 599 steps in 31 minutes"),
+        (-1, 31.0, None, "a step takes 3.00 s: about 599 steps in 31 minutes"),
+        # The later half's steps take 12 s, and 0.4 s of each goes to the validations.
+        (1000, None, 64, "a step takes 3.00 s: step 1000 in about 2:09:02, validations included"),
+        (-1, 31.0, 64, "a step takes 3.00 s: about 356 steps in 31 minutes"),
     ],
 )
 def test_says_how_long_it_will_take_after_twenty_steps(
     max_steps: int,
     max_minutes: float | None,
+    coarse: int | None,
     says: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -54,7 +58,7 @@ def test_says_how_long_it_will_take_after_twenty_steps(
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     module = bare_module()
-    module.max_minutes, module.done = max_minutes, 0.0
+    module.max_minutes, module.done, module.coarse_size = max_minutes, 0.0, coarse
     module._minutes_before, module._started = 0.0, 0.0
     data = SimpleNamespace(batch_size=2, size=128, val_size=256, val_count=10)
     trainer: Any = SimpleNamespace(

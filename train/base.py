@@ -29,6 +29,7 @@ from nst.tensors import resize_short_side, to_tensor
 from train.__main__ import FINAL, StyleCLI, fit
 from train.data import Batch, find_photos
 from train.module import StyleModule
+from train.schedule import Decay
 from train.soap import Soap
 from train.start import SCRATCH
 
@@ -51,7 +52,7 @@ class BaseModule(StyleModule):
         loss: LossConfig = _DEFAULT_LOSS,
         learning_rate: float = 2e-3,
         warmup_steps: int = 50,
-        decay: Literal["cosine", "none"] = "cosine",
+        decay: Decay = "cosine",
         optimiser: Literal["adam", "soap"] = "adam",
         beta2: float | None = None,
         max_minutes: float | None = None,
@@ -70,7 +71,7 @@ class BaseModule(StyleModule):
             loss: Layers, weights and conventions of the loss.
             learning_rate: Highest learning rate of the optimiser.
             warmup_steps: Steps over which the rate rises to it.
-            decay: How the rate falls until the end.
+            decay: How the rate falls until the end; see `train.schedule.learning_rate`.
             optimiser: "adam" or "soap"; the latter treats what each style has of its own as Adam
                 does.
             beta2: The optimiser's memory of squared gradients, by default as in `StyleModule`.

@@ -20,16 +20,15 @@ from nst.network import NETWORKS, TransformNet
 from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, resize_short_side, to_tensor
 from train.clip import clipped
+from train.coarse import shrunk
 from train.data import Batch
 from train.grid import grid_power
-from train.schedule import learning_rate, progress
+from train.schedule import Decay, learning_rate, progress
 from train.soap import Soap
-from train.stability import motion_penalty
+from train.stability import RAMP, motion_penalty
 from train.start import BASE, start
 
 _DEFAULT_LOSS = LossConfig()
-_RAMP = 1 / 3
-"""Share of the training over which the weight of unstable motion rises."""
 
 
 class StyleModule(pl.LightningModule):
@@ -53,9 +52,10 @@ class StyleModule(pl.LightningModule):
         stability_weight: float = 0.0,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
-        decay: Literal["cosine", "none"] = "cosine",
+        decay: Decay = "cosine",
         optimiser: Literal["adam", "soap"] = "adam",
         beta2: float | None = None,
+        coarse_size: int | None = None,
         compile: bool = False,
         max_minutes: float | None = None,
     ):
@@ -85,10 +85,11 @@ class StyleModule(pl.LightningModule):
                 `train.stability`. For video; it nearly doubles the network's share of a step.
             learning_rate: Highest learning rate of the optimiser.
             warmup_steps: Steps over which the rate rises to it.
-            decay: How the rate falls until the end.
+            decay: How the rate falls until the end; see `train.schedule.learning_rate`.
             optimiser: "adam", or "soap" (see `train.soap`), which comes further in the same time.
             beta2: The optimiser's memory of squared gradients, by default 0.99 for Adam (0.999 is
                 too long for short trainings) and 0.95 for SOAP.
+            coarse_size: Side of the photos in the first half, whose steps then take less time.
             compile: Compile the network (torch.compile).
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
@@ -99,29 +100,28 @@ class StyleModule(pl.LightningModule):
         if (
             min(learning_rate, max_minutes or 1) <= 0
             or min(warmup_steps, grid_weight, stability_weight) < 0
-            or style_size < 32
+            or min(style_size, coarse_size or 32) < 32
         ):
             raise NstError(
                 f"learning_rate {learning_rate}, warmup_steps {warmup_steps}, max_minutes "
                 f"{max_minutes}, grid_weight {grid_weight}, stability_weight {stability_weight}, "
-                f"style_size {style_size}: give positive numbers, style_size at least 32."
+                f"style_size {style_size}, coarse_size {coarse_size}: give numbers > 0, sizes ≥ 32."
             )
         self.grid_weight, self.stability_weight = grid_weight, stability_weight
         self.decay, self.optimiser, self.warmup_steps = decay, optimiser, warmup_steps
         self.beta2 = {"adam": 0.99, "soap": 0.95}[optimiser] if beta2 is None else beta2
         self.peak_rate, self.max_minutes = learning_rate, max_minutes
         self.style_image = to_tensor(resize_short_side(load(style).rgb, style_size))
-        self.compile_network, self.loss_config = compile, loss
+        self.compile_network, self.loss_config, self.coarse_size = compile, loss, coarse_size
         network_args: dict[str, Any] = {
             "width": NETWORKS[network].width if width is None else width,
             "blocks": blocks,
             "photo_skip": photo_skip,
         }
-        style_hash = sha256_of(style)
         self.net = TransformNet(network, **network_args)
         # Of earlier trainings for this very style, if this one starts from them.
         self.steps_before = 0
-        before = start(self.net, init, network, network_args)
+        style_hash, before = sha256_of(style), start(self.net, init, network, network_args)
         self.origin = "random weights" if before is None else "the base" if init == BASE else init
         if before and before.style_image_sha256 == style_hash:
             self.steps_before = before.steps
@@ -168,9 +168,8 @@ class StyleModule(pl.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser of all weights that are trained."""
         trained = [p for p in self.parameters() if p.requires_grad]
-        if self.optimiser == "soap":
-            return Soap(trained, lr=self.peak_rate, betas=(0.9, self.beta2))
-        return torch.optim.Adam(trained, lr=self.peak_rate, betas=(0.9, self.beta2))
+        kind = Soap if self.optimiser == "soap" else torch.optim.Adam
+        return kind(trained, lr=self.peak_rate, betas=(0.9, self.beta2))
 
     @property
     def minutes(self) -> float:
@@ -193,8 +192,8 @@ class StyleModule(pl.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Set the learning rate."""
         self.done = self._progress()
-        decayed = self.done if self.decay == "cosine" else 0.0
-        rate = learning_rate(self.peak_rate, self.global_step, decayed, self.warmup_steps)
+        step, warmup = self.global_step, self.warmup_steps
+        rate = learning_rate(self.peak_rate, step, self.done, warmup, self.decay)
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = rate
 
@@ -228,16 +227,17 @@ class StyleModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """One batch's mean total loss, and the penalties on grids and unstable motion."""
-        pictures, terms = self.terms(batch.photos)
+        photos = shrunk(batch.photos, self.coarse_size, self.done)
+        pictures, terms = self.terms(photos)
         means = {name: getattr(terms, name).mean() for name in ("total", "content", "style", "tv")}
         self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
         grid = grid_power(pictures).mean()
         self.log("train/grid", grid.detach())
         total: Tensor = means["total"] + self.grid_weight * grid
         if self.stability_weight:
-            moving = motion_penalty(self.stylised, self._as_input(batch.photos), pictures).mean()
+            moving = motion_penalty(self.stylised, self._as_input(photos), pictures).mean()
             self.log("train/instability", moving.detach())
-            total = total + self.stability_weight * min(1.0, self.done / _RAMP) * moving
+            total = total + self.stability_weight * min(1.0, self.done / RAMP) * moving
         return total
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:

@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from train.coarse import SHARE
 from train.data import Batch
 from train.module import StyleModule
 
@@ -137,12 +138,20 @@ class StyleProgress(ProgressBar):
 def _estimate(trainer: pl.Trainer, module: StyleModule, seconds: float) -> str:
     """How long the training will take, or how far it will get, from the seconds of a step."""
     data = trainer.datamodule  # type: ignore[attr-defined]
-    photo = seconds / data.batch_size * _FORWARD * (data.val_size / data.size) ** 2
+    # Shares of the training that are left with small photos and with large ones.
+    growth = max(1.0, data.size / (module.coarse_size or data.size)) ** 2
+    early = max(0.0, SHARE - module.done) if growth > 1 else 0.0
+    late = 1 - module.done - early
+    large = seconds * (growth if early else 1.0)
+    photo = large / data.batch_size * _FORWARD * (data.val_size / data.size) ** 2
     steps, every = trainer.max_steps, float(trainer.val_check_interval)
-    whole = seconds + photo * data.val_count / (every * trainer.accumulate_grad_batches)
-    left = max(0, steps - trainer.global_step) * whole
+    validation = photo * data.val_count / (every * trainer.accumulate_grad_batches)
+    small, large = seconds + validation, large + validation
+    mean = (early * small + late * large) / (early + late)
+    left = max(0, steps - trainer.global_step) * mean
     text = f"a step takes {seconds:.2f} s: "
     if module.max_minutes and (steps < 1 or left > 60 * (module.max_minutes - module.minutes)):
-        reached = trainer.global_step + 60 * (module.max_minutes - module.minutes) / whole
+        rate = (early / small + late / large) / (early + late)
+        reached = trainer.global_step + 60 * (module.max_minutes - module.minutes) * rate
         return f"{text}about {reached:.0f} steps in {module.max_minutes:g} minutes"
     return f"{text}step {steps} in about {clock(left)}, validations included"

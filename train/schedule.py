@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
+
+Decay = Literal["cosine", "late", "none"]
 
 
 def progress(step: int, max_steps: int, minutes: float, max_minutes: float | None) -> float:
@@ -19,14 +22,18 @@ def progress(step: int, max_steps: int, minutes: float, max_minutes: float | Non
     return min(1.0, max(by_steps, by_time))
 
 
-def learning_rate(peak: float, step: int, done: float, warmup_steps: int) -> float:
-    """Linear warm-up to the peak, and cosine decay to nothing as the training ends.
+def learning_rate(
+    peak: float, step: int, done: float, warmup_steps: int, decay: Decay = "cosine"
+) -> float:
+    """Linear warm-up to the peak, and decay to nothing as the training ends.
 
     Args:
         peak: The highest rate.
         step: Optimiser steps done.
         done: From `progress`.
         warmup_steps: Steps of the warm-up.
+        decay: Half a cosine from the start ("cosine") or in the second half ("late"), or none.
     """
+    fallen = {"cosine": done, "late": max(0.0, 2 * done - 1), "none": 0.0}[decay]
     warmup = min(1.0, (step + 1) / (warmup_steps + 1))
-    return peak * warmup * 0.5 * (1 + math.cos(math.pi * done))
+    return peak * warmup * 0.5 * (1 + math.cos(math.pi * fallen))

@@ -19,6 +19,8 @@ _SHIFT = 10
 """Largest motion across and down, in pixels."""
 NOISE = 0.02
 """Largest deviation of the noise: a camera's in poor light. (The paper has 0.001 to 0.002.)"""
+RAMP = 1 / 3
+"""Share of the training over which the weight of unstable motion rises."""
 
 
 def random_shift(side: int) -> tuple[int, int]:
