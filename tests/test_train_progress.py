@@ -42,9 +42,9 @@ def test_a_resumed_training_tells_the_time_left(
         (1000, 500.0, None, "a step takes 3.00 s: step 1000 in about 50:38, validations included"),
         (1000, 31.0, None, "a step takes 3.00 s: about 599 steps in 31 minutes"),
         (-1, 31.0, None, "a step takes 3.00 s: about 599 steps in 31 minutes"),
-        # The later half's steps take 12 s, and 0.4 s of each goes to the validations.
-        (1000, None, 64, "a step takes 3.00 s: step 1000 in about 2:09:02, validations included"),
-        (-1, 31.0, 64, "a step takes 3.00 s: about 356 steps in 31 minutes"),
+        # The later steps take 12 s, and 0.4 s of each goes to the validations.
+        (1000, None, 64, "a step takes 3.00 s: step 1000 in about 2:33:32, validations included"),
+        (-1, 31.0, 64, "a step takes 3.00 s: about 292 steps in 31 minutes"),
     ],
 )
 def test_says_how_long_it_will_take_after_twenty_steps(

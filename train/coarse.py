@@ -1,4 +1,4 @@
-"""Smaller photos in the first half of a training, whose steps take less time.
+"""Smaller photos in the first third of a training, whose steps take less time.
 
 What a network learns first, a style's colours and marks, it learns from small photos as well: the
 losses of relative units do not depend on the size.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-SHARE = 0.5
+SHARE = 1 / 3
 """Share of the training in which photos are small."""
 
 

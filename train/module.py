@@ -89,7 +89,7 @@ class StyleModule(pl.LightningModule):
             optimiser: "adam", or "soap" (see `train.soap`), which comes further in the same time.
             beta2: The optimiser's memory of squared gradients, by default 0.99 for Adam (0.999 is
                 too long for short trainings) and 0.95 for SOAP.
-            coarse_size: Side of the photos in the first half, whose steps then take less time.
+            coarse_size: Side of the photos in the first third, whose steps then take less time.
             compile: Compile the network (torch.compile).
             max_minutes: End after so many minutes, with the learning rate decayed by then.
 
