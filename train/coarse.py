@@ -1,7 +1,7 @@
 """Smaller photos in the first third of a training, whose steps take less time.
 
 What a network learns first, a style's colours and marks, it learns from small photos as well: the
-losses of relative units do not depend on the size.
+losses in relative units hardly depend on their size.
 """
 
 from __future__ import annotations
