@@ -40,5 +40,6 @@ def test_a_training_begins_with_small_photos(
                     "--run_dir", str(tmp_path / "run"))  # fmt: skip
     assert main(words[3:]) == 0, capsys.readouterr().err
     assert sides == [32] * 4 + [64] * 8
-    assert main([*words[3:-1], str(tmp_path / "no"), "--model.coarse_size", "8"]) == 2
-    assert "coarse_size 8" in capsys.readouterr().err
+    for side in ("8", "0"):
+        assert main([*words[3:-1], str(tmp_path / "no"), "--model.coarse_size", side]) == 2
+        assert f"coarse_size {side}" in capsys.readouterr().err

@@ -100,7 +100,7 @@ class StyleModule(pl.LightningModule):
         if (
             min(learning_rate, max_minutes or 1) <= 0
             or min(warmup_steps, grid_weight, stability_weight) < 0
-            or min(style_size, coarse_size or 32) < 32
+            or min(style_size, style_size if coarse_size is None else coarse_size) < 32
         ):
             raise NstError(
                 f"learning_rate {learning_rate}, warmup_steps {warmup_steps}, max_minutes "

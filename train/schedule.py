@@ -32,7 +32,8 @@ def learning_rate(
         step: Optimiser steps done.
         done: From `progress`.
         warmup_steps: Steps of the warm-up.
-        decay: Half a cosine from the start ("cosine") or in the second half ("late"), or none.
+        decay: Half a cosine from the start ("cosine") or in the second half ("late": a constant
+            rate with a cooldown, Hägele et al. 2024, arXiv 2405.18392), or none.
     """
     fallen = {"cosine": done, "late": max(0.0, 2 * done - 1), "none": 0.0}[decay]
     warmup = min(1.0, (step + 1) / (warmup_steps + 1))
