@@ -40,5 +40,5 @@ def test_a_training_sees_what_is_saved() -> None:
     with torch.no_grad():
         bias.fill_(100.0)  # whiter than white
     pictures = module.stylised(torch.rand(1, 3, 16, 16))
-    assert module.painted(torch.rand(1, 3, 16, 16)).max() > 1
+    assert module.net(torch.rand(1, 3, 16, 16)).max() > 1
     assert pictures.max() == 1.0

@@ -7,7 +7,6 @@ from pytorch_lightning.cli import LightningCLI
 
 from nst.vgg import layer_names
 from train import __main__ as train
-from train import base
 
 ROOT = Path(__file__).parent.parent
 VALID_LAYERS = {*layer_names("vgg16"), *layer_names("vgg19")}
@@ -20,7 +19,7 @@ def test_training_configuration(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     made: list[LightningCLI] = []
     monkeypatch.setattr(LightningCLI, "_run_subcommand", lambda self, name: made.append(self))
     arguments = ["fit", "--config", str(path), "--trainer.accelerator", "cpu", "--wandb", "off"]
-    assert (base if path.stem == "base" else train).main(arguments) == 0
+    assert train.main(arguments) == 0
     (cli,) = made
     assert cli.trainer.max_steps > 0 or cli.model.max_minutes
     assert cli.model.loss_config.style_layers.keys() <= VALID_LAYERS
@@ -30,8 +29,7 @@ def test_training_configuration(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_opens_with_its_command(path: Path) -> None:
     head = path.read_text().split("model:")[0]
     name = path.relative_to(ROOT).as_posix()
-    command = "train.base" if path.stem == "base" else "train"
-    assert f"python -m {command} fit --config {name}" in head
+    assert f"python -m train fit --config {name}" in head
     for fact in ("Hardware:", "Time", "xpect:"):
         assert fact in head
     assert "@" not in head

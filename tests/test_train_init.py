@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,9 +8,12 @@ import torch
 from PIL import Image
 
 from nst import shipped
+from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
 from nst.exported import read_exported
 from nst.sidecar import CHECKPOINT_KEY
+from train import start
+from train.__main__ import main
 from train.module import StyleModule
 
 
@@ -55,6 +59,55 @@ def test_another_style_brings_its_own_colours(
     assert torch.equal(module.net.photo.weight, deviation)
     assert torch.equal(module.net.photo.bias, mean)
     assert module.steps_before == 0
+
+
+def test_a_live_network_starts_from_the_base(pictures: list[str]) -> None:
+    assert start.BASE_FILE.stat().st_size < 8e6
+    base, facts = read_exported(start.BASE_FILE)
+
+    def module(style: str = pictures[0], **arguments: Any) -> StyleModule:
+        return StyleModule(style, 32, **({"network": "live"} | arguments))
+
+    def starts_from_it(found: StyleModule) -> bool:
+        return torch.equal(found.net.body[0][0].weight, base.body[0][0].weight)
+
+    found = module(blocks=6)
+    assert starts_from_it(found)
+    assert found.origin == "the base"
+    # It has more blocks, the style's colours, and no steps of its own.
+    assert found.net.photo is not None
+    torch.testing.assert_close(found.net.photo.bias, found.style_image.mean((0, 2, 3)))
+    assert found.steps_before == 0
+    assert module(str(shipped.FOLDER / facts.style_image)).steps_before == facts.steps
+    # Of another width or network there is none: it begins at random, and is no error.
+    for others in ({"init": "none"}, {"width": 3}, {"network": "standard"}):
+        assert module(**others).origin == "random weights"
+    assert not starts_from_it(module(init="none"))
+
+
+def test_tuning_the_norms_alone(
+    checkpoint: tuple[str, StyleModule],
+    pictures: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [
+        "--model.style", pictures[1], "--model.style_size", "32", "--model.width", "2",
+        "--model.blocks", "1", "--model.warmup_steps", "2", "--model.init", checkpoint[0],
+        "--model.tune", "norms", "--model.loss.content_layers", "{relu1_2: 1.0}",
+        "--model.loss.style_layers", "{relu1_1: 1.0}", "--average.decay", "0",
+        "--data.photos", str(tmp_path), "--data.size", "32", "--data.val_size", "32",
+        "--data.batch_size", "1", "--data.val_count", "1", "--data.workers", "0",
+        "--trainer.accelerator", "cpu", "--trainer.max_steps", "6",
+        "--trainer.val_check_interval", "3", "--wandb", "off", "--run_dir", str(tmp_path / "run"),
+    ]  # fmt: skip
+    assert main(["fit", *words]) == 0
+    assert f"The network starts from {checkpoint[0]}." in capsys.readouterr().out
+    before = checkpoint[1].net
+    after, _ = read_checkpoint(tmp_path / "run" / "final.ckpt")
+    for name, value in before.named_parameters():
+        changed = not torch.equal(after.get_parameter(name), value)
+        assert changed == (name in before.norm_parameters), name
 
 
 def test_a_deeper_network_starts_from_a_shallower_one(

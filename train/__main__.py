@@ -193,10 +193,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    return guarded(lambda words: fit(words, StyleCLI, StyleModule), arguments, "train")
+    return guarded(_fit, arguments, "train")
 
 
-def fit(words: list[str], command: type[StyleCLI], module: type[StyleModule]) -> int:
+def _fit(words: list[str]) -> int:
     """Train as the command line says; returns the exit code."""
     keep_freed_memory()
     # Lightning advises what does not fit here: more workers than cores, a shuffled stream.
@@ -204,8 +204,8 @@ def fit(words: list[str], command: type[StyleCLI], module: type[StyleModule]) ->
     # Its tips and device tables, too; `Trainer.fit stopped` is what our progress says.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     try:
-        command(
-            module,
+        StyleCLI(
+            StyleModule,
             PhotoData,
             parser_class=Parser,
             trainer_defaults=dict(TRAINER_DEFAULTS),

@@ -70,9 +70,9 @@ class StyleModule(pl.LightningModule):
             width: Its width; see `nst.network.TransformNet`.
             blocks: Residual blocks of the network.
             photo_skip: Start from the photo in the style's mean colour and contrast; see the same.
-            init: What the network starts from: "base", the network trained on several styles that
-                comes with nst, where there is one of this configuration; "none", random weights; or
-                a checkpoint of another training or a model exported in fp32, of any style, whose
+            init: What the network starts from: "base", the live network of Starry Night that comes
+                with nst, where this one has its configuration; "none", random weights; or a
+                checkpoint of another training or a model exported in fp32, of any style, whose
                 missing blocks begin by changing nothing. (To go on with the same training, give
                 --ckpt_path instead.)
             tune: Train all weights, or only the scales and shifts of the norms (Dumoulin et al.
@@ -197,14 +197,9 @@ class StyleModule(pl.LightningModule):
         for group in self.optimizers().param_groups:  # type: ignore[union-attr]
             group["lr"] = rate
 
-    def painted(self, photos: Tensor) -> Tensor:
-        """The network's output, (B, 3, H, W), about [0, 1]."""
-        pictures: Tensor = self.net(photos)
-        return pictures
-
     def stylised(self, photos: Tensor) -> Tensor:
         """The pictures of photos, (B, 3, H, W) float32 in [0, 1]."""
-        return clipped(self.painted(photos).float())
+        return clipped(self.net(photos).float())
 
     @staticmethod
     def _as_input(photos: Tensor) -> Tensor:

@@ -27,19 +27,18 @@ class Soap(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Tensor] | Iterable[dict[str, Any]],
+        params: Iterable[Tensor],
         lr: float,
         betas: tuple[float, float] = (0.9, 0.95),
     ):
         """Take the weights.
 
         Args:
-            params: float32, of any shapes; or groups of them, with "turned" False where Adam is
-                to be used for all, as for rows that are no convolution.
+            params: float32, of any shapes.
             lr: Step in the direction of each eigenvector, and of each of Adam's weights.
             betas: Memory of the gradients, and of their second moments.
         """
-        super().__init__(params, {"lr": lr, "betas": betas, "turned": True})
+        super().__init__(params, {"lr": lr, "betas": betas})
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -60,24 +59,22 @@ class Soap(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            # Checkpoints from before there were groups do not name "turned".
-            turned = group.get("turned", True)
             weights = [w for w in group["params"] if w.grad is not None]
-            ready = [w for w in weights if _prepare(self.state[w], w, turned)]
+            ready = [w for w in weights if _prepare(self.state[w], w)]
             if ready:
                 updates = _updates([self.state[w] for w in ready], ready, group["betas"])
                 torch._foreach_sub_(ready, updates, alpha=group["lr"])
         return loss
 
 
-def _prepare(state: dict[str, Any], weight: Tensor, turned: bool) -> bool:
+def _prepare(state: dict[str, Any], weight: Tensor) -> bool:
     """Count the step; False for the first of a convolution, which only finds its eigenvectors."""
     state["step"] = state.get("step", 0) + 1
     if "mean" in state:
         return True
     grad = weight.grad
     assert grad is not None
-    turned = turned and weight.ndim > 1
+    turned = weight.ndim > 1
     grad = grad.flatten(1) if turned else grad
     state["mean"], state["square"] = torch.zeros_like(grad), torch.zeros_like(grad)
     if turned:

@@ -1,4 +1,4 @@
-"""What a network starts from: random weights, the base that comes with nst, or another training."""
+"""What a network starts from: random weights, or a network that was trained on another style."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
+from nst.exported import read_exported
 from nst.network import TransformNet
+from nst.shipped import FOLDER
 from nst.sidecar import ModelFacts
 
 BASE, SCRATCH = "base", "none"
-BASES = Path(__file__).parent / "bases"
-"""Folder of networks trained on several styles, NETWORK.ckpt each."""
+BASE_FILE = FOLDER / "starry-night-live.onnx"
+"""A network that was trained long on one style comes further on another than one that several
+styles share (docs/training.md)."""
 
 
 def start(
@@ -27,21 +30,16 @@ def start(
         arguments: Its further arguments.
 
     Returns:
-        What the checkpoint says of itself, or None if the weights stayed as they were: there may
-        be no base for this network.
+        What the checkpoint says of itself, or None if the weights stayed as they were: the base is
+        of one configuration.
 
     Raises:
         NstError: No such file, or it holds another kind of network.
     """
-    base = BASES / f"{network}.ckpt"
-    if init == SCRATCH or (init == BASE and not base.is_file()):
+    if init == SCRATCH:
         return None
-    if Path(init).suffix == ".onnx":
-        from nst.exported import read_exported  # only this needs onnx
-
-        other, facts = read_exported(init)
-    else:
-        other, facts = read_checkpoint(base if init == BASE else init)
+    path = BASE_FILE if init == BASE else Path(init)
+    other, facts = read_exported(path) if path.suffix == ".onnx" else read_checkpoint(path)
     theirs = {"network": facts.network, **facts.network_args}
     ours = {"network": network, **arguments}
     if {**theirs, "blocks": 0} != {**ours, "blocks": 0} or theirs["blocks"] > ours["blocks"]:
