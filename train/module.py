@@ -70,8 +70,8 @@ class StyleModule(pl.LightningModule):
             width: Its width; see `nst.network.TransformNet`.
             blocks: Residual blocks of the network.
             photo_skip: Start from the photo in the style's mean colour and contrast; see the same.
-            init: What the network starts from: "base", the live network of Starry Night that comes
-                with nst, where this one has its configuration; "none", random weights; or a
+            init: What the network starts from: "base", the live or the width-22 network of Starry
+                Night that comes with nst, if this one is like it; "none", random weights; or a
                 checkpoint of another training or a model exported in fp32, of any style, whose
                 missing blocks begin by changing nothing. (To go on with the same training, give
                 --ckpt_path instead.)

@@ -13,9 +13,9 @@ from nst.shipped import FOLDER
 from nst.sidecar import ModelFacts
 
 BASE, SCRATCH = "base", "none"
-BASE_FILE = FOLDER / "starry-night-live.onnx"
-"""A network that was trained long on one style comes further on another than one that several
-styles share (docs/training.md)."""
+BASES = (FOLDER / "starry-night-live.onnx", FOLDER / "starry-night.onnx")
+"""Networks that were trained long. They come further on another style than one that several styles
+share (docs/training.md)."""
 
 
 def start(
@@ -30,24 +30,24 @@ def start(
         arguments: Its further arguments.
 
     Returns:
-        What the checkpoint says of itself, or None if the weights stayed as they were: the base is
-        of one configuration.
+        What that network says of itself, or None if the weights stayed as they were: there may be
+        no base of this configuration.
 
     Raises:
         NstError: No such file, or it holds another kind of network.
     """
     if init == SCRATCH:
         return None
-    path = BASE_FILE if init == BASE else Path(init)
-    other, facts = read_exported(path) if path.suffix == ".onnx" else read_checkpoint(path)
-    theirs = {"network": facts.network, **facts.network_args}
     ours = {"network": network, **arguments}
-    if {**theirs, "blocks": 0} != {**ours, "blocks": 0} or theirs["blocks"] > ours["blocks"]:
-        if init == BASE:
-            return None
-        raise NstError(
-            f"--model.init {init} holds a network of {theirs}, this one has {ours}: give it "
-            "the same network, width and photo_skip, and as many blocks or more."
-        )
-    net.take_over(other)
-    return facts
+    for path in BASES if init == BASE else [Path(init)]:
+        other, facts = read_exported(path) if path.suffix == ".onnx" else read_checkpoint(path)
+        theirs = {"network": facts.network, **facts.network_args}
+        if {**theirs, "blocks": 0} == {**ours, "blocks": 0} and theirs["blocks"] <= ours["blocks"]:
+            net.take_over(other)
+            return facts
+    if init == BASE:
+        return None
+    raise NstError(
+        f"--model.init {init} holds a network of {theirs}, this one has {ours}: give it "
+        "the same network, width and photo_skip, and as many blocks or more."
+    )
