@@ -20,10 +20,10 @@ def read_exported(path: str | Path) -> tuple[TransformNet, ModelFacts]:
     """The network of a model that `python -m export` wrote, in eval mode, and what is known of it.
 
     Args:
-        path: An .onnx file in full precision.
+        path: An .onnx file, not in int8.
 
     Raises:
-        NstError: No such file, no model of ours, or one in fewer bits.
+        NstError: No such file, no model of ours, or one in int8.
     """
     if not Path(path).is_file():
         raise NstError(f"no such model: {path}. `python -m export` writes them.")
@@ -32,17 +32,18 @@ def read_exported(path: str | Path) -> tuple[TransformNet, ModelFacts]:
         facts = ModelFacts.from_json(
             {p.key: p.value for p in model.metadata_props}[METADATA_KEY], path
         )
-        if facts.precision != "fp32":
-            raise NstError(f"{path} is in {facts.precision}: give the same model in fp32.")
-        folded = {i.name: torch.tensor(numpy_helper.to_array(i)) for i in model.graph.initializer}
+        if facts.precision == "int8":
+            raise NstError(f"{path} is in int8: give the same model in fp32.")
+        weights = model.graph.initializer
+        folded = {i.name: torch.tensor(numpy_helper.to_array(i)).float() for i in weights}
         net = TransformNet(facts.network, **facts.network_args)
         net.load_state_dict(_unfolded(net, {k.removeprefix("net."): v for k, v in folded.items()}))
     except NstError:
         raise
     except Exception as error:  # whatever a foreign or damaged file makes of this
         raise NstError(
-            f"{path} is no fp32 model of nst ({type(error).__name__}): give an .onnx that "
-            "`python -m export` wrote without --precision and --io."
+            f"{path} is no model of nst to train on ({type(error).__name__}): give an .onnx that "
+            "`python -m export` wrote, not in int8 and without --io."
         ) from error
     return net.eval(), facts
 

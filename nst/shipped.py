@@ -31,7 +31,7 @@ class ShippedStyle:
     Attributes:
         name: Name of the style. Several models may share it.
         network: "standard" or "live".
-        precision: "fp32", "fp16" or "int8".
+        precision: "fp32", "fp16-weights", "fp16" or "int8".
         path: The model.
         style_image: The painting, or None if it is not shipped.
         facts: All that is known of the model.
@@ -74,7 +74,7 @@ def find(name: str = "", *, moving: bool = False) -> ShippedStyle:
     Args:
         name: Name of the style, or of a model's file without `.onnx`, which tells models of one
             style apart. If empty, the default style.
-        moving: For video: the first that was trained for stable motion, if there is one.
+        moving: For video: the first that was trained for stable motion; else the first live one.
 
     Raises:
         NstError: No such style; says which name is near.
@@ -86,8 +86,9 @@ def find(name: str = "", *, moving: bool = False) -> ShippedStyle:
     match = [style for style in shipped if wanted in (style.name, style.path.stem)]
     if not match:
         raise unknown("style", wanted, dict.fromkeys(style.name for style in shipped))
-    stable = [style for style in match if style.facts.stability_weight > 0]
-    return stable[0] if moving and stable else match[0]
+    if not moving:
+        return match[0]
+    return min(match, key=lambda s: (s.facts.stability_weight <= 0, s.network != "live"))
 
 
 def _read(path: Path) -> ShippedStyle:

@@ -189,6 +189,18 @@ def test_videos_take_the_model_that_is_stable(
     assert shipped.find("b", moving=True).path.stem == "b-stable"
 
 
+def test_videos_take_a_live_model_where_none_is_stable(
+    make_model: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_model("styles/a.onnx", style="a")
+    make_model("styles/a-live.onnx", style="a", network="live")
+    make_model("styles/b.onnx", style="b")
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "styles")
+    assert shipped.find("a").path.stem == "a"
+    assert shipped.find("a", moving=True).path.stem == "a-live"
+    assert shipped.find("b", moving=True).path.stem == "b"
+
+
 # Reads a clip, and waits in the tenth frame until it is interrupted.
 SLOW = """
 import sys, time

@@ -25,8 +25,7 @@ def styles(
 
     Args:
         json: Print a list of objects with all that is known of each model, for programs.
-        sheet: Photo to make one sheet of: itself, and what every model in full precision makes of
-            it.
+        sheet: Photo to make one sheet of: itself, and what every model makes of it.
         output: File of the sheet; by default PHOTO-styles.jpg in the current folder.
         cell: Side in pixels of each picture of the sheet. The photo is stylised at this size: in
             larger ones the strokes are as large in pixels, and so finer in the picture.
@@ -64,10 +63,9 @@ def _write_sheet(found: list[ShippedStyle], photo: Path, target: Path, cell: int
     picture = load(photo)
     pictures, labels = [picture.rgb], [photo.name]
     for style in found:
-        if style.precision == "fp32":
-            made = Styliser(style.path).stylise(picture, max_size=cell, grain=style.grain)
-            pictures.append(made.rgb)
-            labels.append(style.path.stem)
+        made = Styliser(style.path).stylise(picture, max_size=cell, grain=style.grain)
+        pictures.append(made.rgb)
+        labels.append(style.path.stem)
     rows = -(-len(pictures) // _COLUMNS)
     columns = -(-len(pictures) // rows)
     save(contact_sheet(pictures, labels, columns=columns, cell=cell), target)
