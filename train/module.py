@@ -25,6 +25,7 @@ from train.data import Batch
 from train.grid import grid_power
 from train.schedule import Decay, learning_rate, progress
 from train.soap import Soap
+from train.spectrum import excess_power, power_spectrum
 from train.stability import RAMP, motion_penalty
 from train.start import BASE, start
 
@@ -49,6 +50,7 @@ class StyleModule(pl.LightningModule):
         tune: Literal["all", "norms"] = "all",
         loss: LossConfig = _DEFAULT_LOSS,
         grid_weight: float = 1000.0,
+        spectrum_weight: float = 1.0,
         stability_weight: float = 0.0,
         learning_rate: float = 1e-3,
         warmup_steps: int = 50,
@@ -78,11 +80,10 @@ class StyleModule(pl.LightningModule):
             tune: Train all weights, or only the scales and shifts of the norms (Dumoulin et al.
                 2017, arXiv 1610.07629, section 3.2).
             loss: Layers, weights and conventions of the loss.
-            grid_weight: Factor of the power of stripes of four pixels, a penalty in training; see
-                `train.grid`.
-            stability_weight: Factor of how much the picture of a moved photo differs from the moved
-                picture, a penalty in training, in full from a third of it on; see
-                `train.stability`. For video; it nearly doubles the network's share of a step.
+            grid_weight: Factor of the penalty on stripes of four pixels; see `train.grid`.
+            spectrum_weight: Factor of that on marks that repeat; see `train.spectrum`.
+            stability_weight: Factor of that on unstable motion, in full from a third of the
+                training on; see `train.stability`. For video; nearly doubles the network's share.
             learning_rate: Highest learning rate of the optimiser.
             warmup_steps: Steps over which the rate rises to it.
             decay: How the rate falls until the end; see `train.schedule.learning_rate`.
@@ -99,16 +100,18 @@ class StyleModule(pl.LightningModule):
         super().__init__()
         if (
             min(learning_rate, max_minutes or 1) <= 0
-            or min(warmup_steps, grid_weight, stability_weight) < 0
+            or min(warmup_steps, grid_weight, spectrum_weight, stability_weight) < 0
             or min(style_size, style_size if coarse_size is None else coarse_size) < 32
         ):
             raise NstError(
                 f"learning_rate {learning_rate}, warmup_steps {warmup_steps}, max_minutes "
-                f"{max_minutes}, grid_weight {grid_weight}, stability_weight {stability_weight}, "
+                f"{max_minutes}, grid_weight {grid_weight}, spectrum_weight {spectrum_weight}, "
+                f"stability_weight {stability_weight}, "
                 f"style_size {style_size}, coarse_size {coarse_size}: give numbers > 0, sizes ≥ 32."
             )
-        self.grid_weight, self.stability_weight = grid_weight, stability_weight
-        self.decay, self.optimiser, self.warmup_steps = decay, optimiser, warmup_steps
+        self.grid_weight, self.spectrum_weight = grid_weight, spectrum_weight
+        self.stability_weight, self.warmup_steps = stability_weight, warmup_steps
+        self.decay, self.optimiser = decay, optimiser
         self.beta2 = {"adam": 0.99, "soap": 0.95}[optimiser] if beta2 is None else beta2
         self.peak_rate, self.max_minutes = learning_rate, max_minutes
         self.style_image = to_tensor(resize_short_side(load(style).rgb, style_size))
@@ -154,6 +157,7 @@ class StyleModule(pl.LightningModule):
         loss = PerceptualLoss(self.loss_config, dtype=torch.bfloat16 if half else torch.float32)
         loss.to(device)
         loss.set_style(self.style_image.to(device))
+        self._style_spectrum = power_spectrum(self.style_image.to(device))
         # Kept out of the module's children: no checkpoint, average or DDP broadcast holds VGG.
         object.__setattr__(self, "loss", loss)
         # The name alone: a path of this machine has no place in a model.
@@ -221,14 +225,15 @@ class StyleModule(pl.LightningModule):
             return y, self.loss(y, self.loss.content_targets(x))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """One batch's mean total loss, and the penalties on grids and unstable motion."""
+        """One batch's mean total loss, and penalties on grids, repetition and unstable motion."""
         photos = shrunk(batch.photos, self.coarse_size, self.done)
         pictures, terms = self.terms(photos)
         means = {name: getattr(terms, name).mean() for name in ("total", "content", "style", "tv")}
         self.log_dict({f"train/{k}": v.detach() for k, v in means.items()})
         grid = grid_power(pictures).mean()
-        self.log("train/grid", grid.detach())
-        total: Tensor = means["total"] + self.grid_weight * grid
+        excess = excess_power(pictures, self._as_input(photos), self._style_spectrum).mean()
+        self.log_dict({"train/grid": grid.detach(), "train/excess": excess.detach()})
+        total: Tensor = means["total"] + self.grid_weight * grid + self.spectrum_weight * excess
         if self.stability_weight:
             moving = motion_penalty(self.stylised, self._as_input(photos), pictures).mean()
             self.log("train/instability", moving.detach())
