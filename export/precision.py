@@ -31,7 +31,9 @@ Pixels = NDArray[np.uint8]
 def stored_in_half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelProto:
     """The model with its convolutions' weights stored in float16 and computed with in float32.
 
-    A runtime widens them once, as it folds constants when it opens the model.
+    A runtime widens them once, as it folds constants when it opens the model. Those of up-sampling
+    convolutions stay: of a flat picture all pixels of a cell are sums of the same taps, merged in
+    other ways (`export.rewrites.ShuffledUpConv`), and rounding each would make a grid of them.
 
     Args:
         model: In float32; it is not changed.
@@ -39,9 +41,10 @@ def stored_in_half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.Mod
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)
+    shuffled = {node.input[0] for node in made.graph.node if node.op_type == "DepthToSpace"}
     casts = []
     for node in made.graph.node:
-        if node.op_type == "Conv":
+        if node.op_type == "Conv" and node.output[0] not in shuffled:
             weight = node.input[1]
             node.input[1] = f"{weight}_wide"
             casts.append(helper.make_node("Cast", [weight], [node.input[1]], to=TensorProto.FLOAT))

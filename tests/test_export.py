@@ -74,7 +74,7 @@ def test_unfolds_weights_in_half(exported: Path, checkpoint: Path, tmp_path: Pat
     before, _ = read_checkpoint(checkpoint)
     for name, value in before.state_dict().items():
         # Half of a step of float16, and more where an up-sampling's taps are unfolded from sums.
-        torch.testing.assert_close(net.state_dict()[name], value, rtol=0, atol=2e-3, msg=name)
+        torch.testing.assert_close(net.state_dict()[name], value, rtol=0, atol=1e-3, msg=name)
 
 
 def test_refuses_to_unfold_what_is_no_model(tmp_path: Path, exported: Path) -> None:

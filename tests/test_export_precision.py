@@ -99,7 +99,10 @@ def test_what_is_in_fewer_bits(checkpoint: Path, tmp_path: Path) -> None:
         for node in model.graph.node:
             if node.op_type == "InstanceNormalization" and precision == "fp16":
                 assert made.get(node.input[0], "Cast") == "Cast"
-    assert types == {"fp16-weights": {"FLOAT16"}, "fp16": {"FLOAT16"}, "int8": {"INT8"}}
+        if precision == "fp16-weights":
+            kept = [i for i in model.graph.initializer if len(i.dims) == 4 and i.data_type == 1]
+            assert {tuple(i.dims[2:]) for i in kept} == {(2, 2)}  # the up-samplings'
+    assert types == {"fp16-weights": {"FLOAT16", "FLOAT"}, "fp16": {"FLOAT16"}, "int8": {"INT8"}}
 
 
 def test_weights_in_half_are_computed_with_in_full(checkpoint: Path, tmp_path: Path) -> None:
