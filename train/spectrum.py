@@ -48,11 +48,30 @@ def excess_power(pictures: Tensor, photos: Tensor, style: Tensor) -> Tensor:
         (B,): square of the logarithm of the excess beyond twice their sum, mean over channels and
         frequencies of marks.
     """
+    beyond = _excess(pictures, photos, style) / _ALLOWED
+    return beyond.clamp(min=1).log().square().mean((1, 2))
+
+
+def most_excess(pictures: Tensor, photos: Tensor, style: Tensor) -> Tensor:
+    """The most power at one frequency over what photos and style have there, mean over channels.
+
+    Args:
+        pictures: As for `excess_power`.
+        photos: As for `excess_power`.
+        style: As for `excess_power`.
+
+    Returns:
+        (B,).
+    """
+    return _excess(pictures, photos, style).mean(1).amax(1)
+
+
+def _excess(pictures: Tensor, photos: Tensor, style: Tensor) -> Tensor:
+    """Power over that of photos and style at the frequencies of marks, (B, C, frequencies)."""
     allowed = power_spectrum(photos) + style
     # Of a channel that has next to nothing somewhere, nothing is next to nothing.
     floor = 1e-3 * allowed.mean((-2, -1), keepdim=True)
-    ratio = (power_spectrum(pictures) + floor) / (_ALLOWED * (allowed + floor))
     down = torch.fft.fftfreq(SIDE, 1 / SIDE, device=pictures.device)
     across = torch.fft.rfftfreq(SIDE, 1 / SIDE, device=pictures.device)
     marks = torch.hypot(down[:, None], across) >= _SLOWEST
-    return ratio.clamp(min=1).log().square()[..., marks].mean((1, 2))
+    return ((power_spectrum(pictures) + floor) / (allowed + floor))[..., marks]
