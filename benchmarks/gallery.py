@@ -36,6 +36,7 @@ HEAD = (
     "= iterations from noise",
     "= from content",
     "total / optimum",
+    "at 512 px",
     "flicker",
 )
 
@@ -56,11 +57,13 @@ def milliseconds(models: list[ShippedStyle]) -> dict[str, float]:
     return {name: statistics.median(times) for name, times in found.items()}
 
 
-def shown(summary: dict[str, Any], key: str, name: str, digits: int) -> str:
+def shown(summary: dict[str, Any], key: str, name: str, digits: int, size: str = "256") -> str:
     """The median over the photos, and their spread."""
-    spread = summary[key].get(name, {}).get("256")
+    spread = summary[key].get(name, {}).get(size)
     if spread is None or spread["median"] is None:
         return "–"
+    if spread["low"] is None:
+        return f"{spread['median']:.{digits}f}"
     low, high = (f"{spread[end]:.{digits}f}" for end in ("low", "high"))
     return f"{spread['median']:.{digits}f} ({low} to {high})"
 
@@ -82,6 +85,7 @@ def table(report: dict[str, Any], flicker: dict[str, Any]) -> str:
                 shown(summary, "equivalent_iterations_noise", name, 0),
                 shown(summary, "equivalent_iterations_content", name, 0),
                 shown(summary, "ratio_to_optimum", name, 2),
+                shown(summary, "ratio_to_optimum", name, 2, "512"),
                 "–" if error is None else f"{error['all']:.1f}",
             )
         )
