@@ -33,7 +33,11 @@ if MISSING and os.environ.get("NST_BROWSER") == "required":
 pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"the page is not tested: no {' and no '.join(MISSING)} here"
 )
-LIVE = [s.path for s in shipped.styles() if s.network == "live" and s.precision == "fp32"][:2]
+# One in fp32, which the page opens with, and one with weights in 16 bits.
+MODELS = [
+    next(s.path for s in shipped.styles() if s.network == "live" and s.precision == "fp32"),
+    next(s.path for s in shipped.styles() if s.precision == "fp16-weights"),
+]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
@@ -44,7 +48,7 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("web") / "site"
-    assert main(["web", *map(str, LIVE), "-o", str(path)]) == 0
+    assert main(["web", *map(str, MODELS), "-o", str(path)]) == 0
     return path
 
 
@@ -80,7 +84,7 @@ def test_the_picture_is_that_of_python(page: Any) -> None:
     page.uncheck("#grain")  # its random numbers are not Python's
     pick(page, image)
     names = page.evaluate("[...document.querySelectorAll('.style img')].map(i => i.src)")
-    models = {path.stem: path for path in LIVE}
+    models = {path.stem: path for path in MODELS}
     order = [models[Path(name).stem] for name in names]
     assert np.abs(canvas(page, "original") - np.asarray(image)).max() == 0
     assert np.abs(canvas(page) - expected(order[0], image)).max() <= 2
@@ -133,7 +137,7 @@ def test_grain_can_be_left_out(page: Any) -> None:
     page.wait_for_timeout(300)
     painted(page)
     first = page.evaluate("document.querySelector('.style img').src")
-    model = next(path for path in LIVE if path.stem == Path(first).stem)
+    model = next(path for path in MODELS if path.stem == Path(first).stem)
     assert np.abs(canvas(page) - expected(model, flat)).max() <= 2
     assert np.abs(canvas(page) - with_grain).max() > 20
 
@@ -236,7 +240,7 @@ def test_one_thread_does_without_the_headers(
         page.uncheck("#grain")
         pick(page, image)
         first = page.evaluate("document.querySelector('.style img').src")
-        model = next(path for path in LIVE if path.stem == Path(first).stem)
+        model = next(path for path in MODELS if path.stem == Path(first).stem)
         assert np.abs(canvas(page) - expected(model, image)).max() <= 2
         page.context.close()
         found.shutdown()
@@ -291,7 +295,7 @@ def test_the_snippet_for_apps(page: Any, site: Path) -> None:
           const model = new Uint8Array(await (await fetch(file)).arrayBuffer());
           return [...(await paint(model, bitmap)).data];
         }""",
-        [f"models/{LIVE[0].name}", data],
+        [f"models/{MODELS[0].name}", data],
     )
     got = np.array(pixels).reshape(70, 90, 4)[..., :3]
-    assert np.abs(got - expected(LIVE[0], image)).max() <= 2
+    assert np.abs(got - expected(MODELS[0], image)).max() <= 2
