@@ -77,14 +77,16 @@ def _print_table(found: list[ShippedStyle]) -> None:
     from rich.table import Table
 
     table = Table()
-    for column in ("style", "network", "precision", "size", "content", "style loss", "licence"):
+    for column in ("style", "network", "size", "content", "style loss", "licence"):
         table.add_column(column, no_wrap=column == "style")
     for style in found:
         losses = [style.facts.held_out.get(key) for key in ("content", "style")]
         table.add_row(
             style.name,
-            style.network + (", for motion" if style.facts.stability_weight else ""),
-            style.precision,
+            style.network
+            + (", for motion" if style.facts.stability_weight else "")
+            # What computes as fp32 does needs no word.
+            + (f", {style.precision}" if style.precision in ("fp16", "int8") else ""),
             f"{style.path.stat().st_size / 1e6:.1f} MB",
             *("" if loss is None else f"{loss:.3f}" for loss in losses),
             style.facts.style_licence,
