@@ -61,12 +61,13 @@ def web(models: list[Path] | None = None, output: Path = Path("site")) -> None:
     from its npm package the first time and from a cache after that. Look at it with `nst web`.
 
     Args:
-        models: Models that `python -m export` wrote; by default all that come with nst.
+        models: Models that `python -m export` wrote; by default all in full precision that come with nst.
         output: Folder to write. One that holds such a page is replaced.
     """
     from rich.console import Console
 
-    entries = [_entry(path) for path in models or [style.path for style in shipped.styles()]]
+    ours = [style.path for style in shipped.styles() if style.full]
+    entries = [_entry(path) for path in models or ours]
     if not entries:
         raise NstError("no style comes with this nst: give exported models.")
     # The quick ones first, and of these the default style: the page opens with the first.

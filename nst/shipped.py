@@ -45,6 +45,11 @@ class ShippedStyle:
     facts: ModelFacts
 
     @property
+    def full(self) -> bool:
+        """Whether it computes in full precision; others are variants of models that do."""
+        return self.precision in ("fp32", "fp16-weights")
+
+    @property
     def grain(self) -> float:
         """Grain that suits photos, as `nst.styliser.Styliser.stylise` takes it."""
         return _GRAIN.get(self.name, 0.0)
@@ -63,7 +68,7 @@ def styles() -> list[ShippedStyle]:
     def place(style: ShippedStyle) -> tuple[str, bool, float, bool, str]:
         live = style.network != "standard"
         motion = style.facts.stability_weight
-        return style.name, live, motion, style.precision != "fp32", style.path.name
+        return style.name, live, motion, not style.full, style.path.name
 
     return sorted(found, key=place)
 

@@ -25,7 +25,8 @@ def styles(
 
     Args:
         json: Print a list of objects with all that is known of each model, for programs.
-        sheet: Photo to make one sheet of: itself, and what every model makes of it.
+        sheet: Photo to make one sheet of: itself, and what every model in full precision
+            makes of it.
         output: File of the sheet; by default PHOTO-styles.jpg in the current folder.
         cell: Side in pixels of each picture of the sheet. The photo is stylised at this size: in
             larger ones the strokes are as large in pixels, and so finer in the picture.
@@ -63,9 +64,10 @@ def _write_sheet(found: list[ShippedStyle], photo: Path, target: Path, cell: int
     picture = load(photo)
     pictures, labels = [picture.rgb], [photo.name]
     for style in found:
-        made = Styliser(style.path).stylise(picture, max_size=cell, grain=style.grain)
-        pictures.append(made.rgb)
-        labels.append(style.path.stem)
+        if style.full:
+            made = Styliser(style.path).stylise(picture, max_size=cell, grain=style.grain)
+            pictures.append(made.rgb)
+            labels.append(style.path.stem)
     rows = -(-len(pictures) // _COLUMNS)
     columns = -(-len(pictures) // rows)
     save(contact_sheet(pictures, labels, columns=columns, cell=cell), target)
@@ -85,8 +87,7 @@ def _print_table(found: list[ShippedStyle]) -> None:
             style.name,
             style.network
             + (", for motion" if style.facts.stability_weight else "")
-            # What computes as fp32 does needs no word.
-            + (f", {style.precision}" if style.precision in ("fp16", "int8") else ""),
+            + ("" if style.full else f", {style.precision}"),
             f"{style.path.stat().st_size / 1e6:.1f} MB",
             *("" if loss is None else f"{loss:.3f}" for loss in losses),
             style.facts.style_licence,
