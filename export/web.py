@@ -61,7 +61,7 @@ def web(models: list[Path] | None = None, output: Path = Path("site")) -> None:
     from its npm package the first time and from a cache after that. Look at it with `nst web`.
 
     Args:
-        models: Models that `python -m export` wrote; by default all in full precision that come with nst.
+        models: Models that `python -m export` wrote; by default those that come with nst.
         output: Folder to write. One that holds such a page is replaced.
     """
     from rich.console import Console

@@ -25,8 +25,8 @@ def styles(
 
     Args:
         json: Print a list of objects with all that is known of each model, for programs.
-        sheet: Photo to make one sheet of: itself, and what every model in full precision
-            makes of it.
+        sheet: Photo to make one sheet of: itself, and what every model in full precision makes of
+            it.
         output: File of the sheet; by default PHOTO-styles.jpg in the current folder.
         cell: Side in pixels of each picture of the sheet. The photo is stylised at this size: in
             larger ones the strokes are as large in pixels, and so finer in the picture.
