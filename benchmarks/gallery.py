@@ -62,7 +62,7 @@ def shown(summary: dict[str, Any], key: str, name: str, digits: int, size: str =
     spread = summary[key].get(name, {}).get(size)
     if spread is None or spread["median"] is None:
         return "–"
-    if spread["low"] is None:
+    if spread["low"] == spread["high"]:  # of one photo
         return f"{spread['median']:.{digits}f}"
     low, high = (f"{spread[end]:.{digits}f}" for end in ("low", "high"))
     return f"{spread['median']:.{digits}f} ({low} to {high})"
