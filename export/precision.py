@@ -42,21 +42,20 @@ def stored_in_half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.Mod
     made = onnx.ModelProto()
     made.CopyFrom(model)
     shuffled = {node.input[0] for node in made.graph.node if node.op_type == "DepthToSpace"}
-    casts = []
+    casts = {}
     for node in made.graph.node:
         if node.op_type == "Conv" and node.output[0] not in shuffled:
             weight = node.input[1]
-            node.input[1] = f"{weight}_wide"
-            casts.append(helper.make_node("Cast", [weight], [node.input[1]], to=TensorProto.FLOAT))
-    stored = {cast.input[0] for cast in casts}
+            wide = node.input[1] = f"{weight}_wide"
+            casts[weight] = helper.make_node("Cast", [weight], [wide], to=TensorProto.FLOAT)
     for value in made.graph.initializer:
-        if value.name in stored:
+        if value.name in casts:
             narrow = numpy_helper.to_array(value).astype(np.float16)
             value.CopyFrom(numpy_helper.from_array(narrow, value.name))
     for value in made.graph.value_info:
-        if value.name in stored:
+        if value.name in casts:
             value.type.tensor_type.elem_type = TensorProto.FLOAT16
-    nodes = [*casts, *made.graph.node]
+    nodes = [*casts.values(), *made.graph.node]
     del made.graph.node[:]
     made.graph.node.extend(nodes)
     onnx.checker.check_model(made, full_check=True)
