@@ -33,11 +33,9 @@ if MISSING and os.environ.get("NST_BROWSER") == "required":
 pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"the page is not tested: no {' and no '.join(MISSING)} here"
 )
-# One in fp32, which the page opens with, and one with weights in 16 bits.
-MODELS = [
-    next(s.path for s in shipped.styles() if s.network == "live" and s.precision == "fp32"),
-    next(s.path for s in shipped.styles() if s.precision == "fp16-weights"),
-]
+# In fp32, which the page opens with, and with weights in 16 bits.
+OURS = {(s.network, s.precision): s.path for s in reversed(shipped.styles())}
+MODELS = [OURS["live", "fp32"], OURS["standard", "fp16-weights"]]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",

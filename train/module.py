@@ -74,7 +74,7 @@ class StyleModule(pl.LightningModule):
             photo_skip: Start from the photo in the style's mean colour and contrast; see the same.
             init: What the network starts from: "base", the live or the width-22 network of Starry
                 Night that comes with nst, if this one is like it; "none", random weights; or a
-                checkpoint of another training or a model exported in fp32, of any style, whose
+                checkpoint of another training or an exported model of any style, not in int8, whose
                 missing blocks begin by changing nothing. (To go on with the same training, give
                 --ckpt_path instead.)
             tune: Train all weights, or only the scales and shifts of the norms (Dumoulin et al.

@@ -60,9 +60,10 @@ def _eps(conv: nn.Conv2d) -> float:
     """The epsilon of a norm, far below the variance of any photo's features.
 
     Where one pixel becomes four, each of them is summed up in another order: rounding, which the
-    two norms of a picture of one colour enlarged to visible noise with the usual epsilon.
+    two norms of a picture of one colour enlarged to visible noise with the usual epsilon. (The
+    features of photos have variances of 13 and more there, in every shipped network.)
     """
-    return 1e-2 if isinstance(conv, UpConv) else 1e-5
+    return 3e-2 if isinstance(conv, UpConv) else 1e-5
 
 
 class ConvNorm(nn.Sequential):
