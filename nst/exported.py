@@ -15,6 +15,9 @@ from nst.network.layers import MERGED_TAPS, UpConv
 from nst.network.transform import OUTPUT_SCALE
 from nst.sidecar import METADATA_KEY, ModelFacts
 
+SCALE = "_scale"
+"""What the name of a weight's scale ends with, where the weight itself is in 8 bits."""
+
 
 def read_exported(path: str | Path) -> tuple[TransformNet, ModelFacts]:
     """The network of a model that `python -m export` wrote, in eval mode, and what is known of it.
@@ -36,6 +39,8 @@ def read_exported(path: str | Path) -> tuple[TransformNet, ModelFacts]:
             raise NstError(f"{path} is in int8: give the same model in fp32.")
         weights = model.graph.initializer
         folded = {i.name: torch.tensor(numpy_helper.to_array(i)).float() for i in weights}
+        for name in [name for name in folded if name.endswith(SCALE)]:
+            folded[name.removesuffix(SCALE)] *= folded.pop(name)
         net = TransformNet(facts.network, **facts.network_args)
         net.load_state_dict(_unfolded(net, {k.removeprefix("net."): v for k, v in folded.items()}))
     except NstError:

@@ -31,7 +31,7 @@ class ShippedStyle:
     Attributes:
         name: Name of the style. Several models may share it.
         network: "standard" or "live".
-        precision: "fp32", "fp16-weights", "fp16" or "int8".
+        precision: "fp32", "fp16-weights", "int8-weights", "fp16" or "int8".
         path: The model.
         style_image: The painting, or None if it is not shipped.
         facts: All that is known of the model.
@@ -47,7 +47,7 @@ class ShippedStyle:
     @property
     def full(self) -> bool:
         """Whether it computes in full precision; others are variants of models that do."""
-        return self.precision in ("fp32", "fp16-weights")
+        return self.precision in ("fp32", "fp16-weights", "int8-weights")
 
     @property
     def grain(self) -> float:

@@ -28,7 +28,7 @@ class ModelFacts:
         network: Configuration of the network: "standard" or "live".
         network_args: Further arguments of `nst.network.TransformNet`.
         min_size: Smallest height and width in pixels that the model accepts.
-        precision: "fp32", "fp16-weights", "fp16" or "int8".
+        precision: "fp32", "fp16-weights", "int8-weights", "fp16" or "int8".
         precision_cost: What fewer bits than fp32 cost, as {"total": ratio of the held-out totals,
             "psnr": mean in decibels, "lowest_psnr": ..., "photos": how many}; empty for fp32.
         io: What the model takes and gives: "float32", (N, 3, H, W) in [0, 1], or "uint8",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 
@@ -99,17 +100,32 @@ def test_what_is_in_fewer_bits(checkpoint: Path, tmp_path: Path) -> None:
         for node in model.graph.node:
             if node.op_type == "InstanceNormalization" and precision == "fp16":
                 assert made.get(node.input[0], "Cast") == "Cast"
+        kept = [i for i in model.graph.initializer if len(i.dims) == 4 and i.data_type == 1]
         if precision == "fp16-weights":
-            kept = [i for i in model.graph.initializer if len(i.dims) == 4 and i.data_type == 1]
             assert {tuple(i.dims[2:]) for i in kept} == {(2, 2)}  # the up-samplings'
-    assert types == {"fp16-weights": {"FLOAT16", "FLOAT"}, "fp16": {"FLOAT16"}, "int8": {"INT8"}}
+        if precision == "int8-weights":
+            assert {tuple(i.dims[2:]) for i in kept} == {(2, 2), (1, 1)}  # and scales
+    assert types == {
+        "fp16-weights": {"FLOAT16", "FLOAT"},
+        "int8-weights": {"INT8", "FLOAT16", "FLOAT"},
+        "fp16": {"FLOAT16"},
+        "int8": {"INT8"},
+    }
 
 
-def test_weights_in_half_are_computed_with_in_full(checkpoint: Path, tmp_path: Path) -> None:
-    full, path = tmp_path / "full.onnx", tmp_path / "half.onnx"
+@pytest.mark.parametrize(("precision", "least"), [("fp16-weights", 50), ("int8-weights", 40)])
+def test_narrow_weights_are_computed_with_in_full(
+    checkpoint: Path, tmp_path: Path, precision: str, least: float
+) -> None:
+    full, path = tmp_path / "full.onnx", tmp_path / "narrow.onnx"
     assert main([str(checkpoint), "-o", str(full)]) == 0
-    assert main([str(checkpoint), "-o", str(path), "--precision", "fp16-weights"]) == 0
-    assert psnr(*(np.asarray(Styliser(p, provider="cpu")(PHOTO)) for p in (full, path))) > 50
+    assert main([str(checkpoint), "-o", str(path), "--precision", precision]) == 0
+    assert psnr(*(np.asarray(Styliser(p, provider="cpu")(PHOTO)) for p in (full, path))) > least
+    # They are widened once, when a runtime opens the model, and not for every picture.
+    options, opened = onnxruntime.SessionOptions(), tmp_path / "opened.onnx"
+    options.optimized_model_filepath = str(opened)
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    assert not {"Cast", "Mul"} & {node.op_type for node in onnx.load(opened).graph.node}
     # A blank picture stays blank, where sums in 16 bits would differ and be blown up.
     made = Styliser(path, provider="cpu")(np.full((64, 64, 3), 90, np.uint8))
     assert np.ptp(made.astype(int), axis=(0, 1)).max() <= 1
