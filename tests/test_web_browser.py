@@ -33,9 +33,9 @@ if MISSING and os.environ.get("NST_BROWSER") == "required":
 pytestmark = pytest.mark.skipif(
     bool(MISSING), reason=f"the page is not tested: no {' and no '.join(MISSING)} here"
 )
-# In fp32, which the page opens with, and with weights in 16 bits.
+# In fp32, which the page opens with, and with weights in 8 and 16 bits.
 OURS = {(s.network, s.precision): s.path for s in reversed(shipped.styles())}
-MODELS = [OURS["live", "fp32"], OURS["standard", "fp16-weights"]]
+MODELS = [OURS["live", "fp32"], OURS["standard", "int8-weights"]]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
