@@ -62,24 +62,27 @@ def _stored(model: onnx.ModelProto, residual_in_eight: bool) -> onnx.ModelProto:
     shuffled = {node.input[0] for node in graph.node if node.op_type == "DepthToSpace"}
     weights = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
     narrow: dict[str, NDArray[Any]] = {}
-    widened: dict[str, list[onnx.NodeProto]] = {}
+    widening = []
     for node in graph.node:
         if node.op_type != "Conv" or node.output[0] in shuffled:
             continue
-        name, weight = node.input[1], weights[node.input[1]]
+        name = node.input[1]
         wide = node.input[1] = f"{name}_wide"
+        if name in narrow:  # two convolutions may share one weight
+            continue
+        weight = weights[name]
         if residual_in_eight and weight.shape[0] == weight.shape[1]:
             scale = np.abs(weight).max((1, 2, 3), keepdims=True) / np.float32(127)
             scale[scale == 0] = 1
             narrow |= {name: np.rint(weight / scale).astype(np.int8), name + SCALE: scale}
-            widened[name] = [
+            widening += [
                 helper.make_node("Cast", [name], [f"{name}_float"], to=TensorProto.FLOAT),
                 helper.make_node("Mul", [f"{name}_float", name + SCALE], [wide]),
             ]
         else:
             narrow[name] = weight.astype(np.float16)
-            widened[name] = [helper.make_node("Cast", [name], [wide], to=TensorProto.FLOAT)]
-    _replace(graph, narrow, [node for nodes in widened.values() for node in nodes])
+            widening.append(helper.make_node("Cast", [name], [wide], to=TensorProto.FLOAT))
+    _replace(graph, narrow, widening)
     onnx.checker.check_model(made, full_check=True)
     return made
 
