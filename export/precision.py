@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 
 from nst.exported import SCALE
 from nst.session import as_input
@@ -116,6 +117,10 @@ def half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelProto:
         converted: onnx.ModelProto = convert_float_to_float16(
             copy.deepcopy(model), keep_io_types=True, op_block_list=["InstanceNormalization"]
         )
+    # It leaves the casts that it adds at the end, and stale types, both of which ONNX forbids.
+    OnnxModel(converted).topological_sort()
+    del converted.graph.value_info[:]
+    onnx.checker.check_model(converted, full_check=True)
     return converted
 
 

@@ -136,6 +136,20 @@ def test_exact_tiles_give_what_the_whole_picture_gives(model: Path, side: int) -
     assert np.abs(found.astype(int) - whole).max() <= 1
 
 
+@pytest.mark.parametrize("precision", ["fp16-weights", "int8-weights", "fp16", "int8"])
+def test_exact_tiles_of_a_model_in_fewer_bits(model: Path, tmp_path: Path, precision: str) -> None:
+    import onnx
+
+    from export.precision import PRECISIONS
+
+    picture, path = smooth(160, 240), tmp_path / f"{precision}.onnx"
+    onnx.save(PRECISIONS[precision](onnx.load(model), [picture]), path)
+    whole = Styliser(path, provider="cpu")(picture).astype(int)
+    # Where the sums are rounded, tiles round others.
+    away = np.abs(in_tiles(path, picture, 120, "exact") - whole)
+    assert away.max() <= 1 if "weights" in precision else away.mean() < 2
+
+
 @settings(max_examples=6, deadline=None)
 @given(height=st.integers(100, 240), width=st.integers(100, 240))
 def test_exact_tiles_at_any_size(model: Path, height: int, width: int) -> None:

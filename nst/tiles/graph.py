@@ -100,8 +100,8 @@ def open_norms(path: Path) -> Opened:
             norms.append(
                 Norm(
                     node.output[0],
-                    constants[scale].astype(np.float64),
-                    constants[shift].astype(np.float64),
+                    constants[_stored(scale, model.graph)].astype(np.float64),
+                    constants[_stored(shift, model.graph)].astype(np.float64),
                     _attribute(node, "epsilon", 1e-5),
                     reach[x].ratio,
                     reach[node.output[0]].turn,
@@ -131,7 +131,8 @@ def _reaches(
         ratio = max(r.ratio for r in inputs)
         radius, turn = max(r.radius for r in inputs), max(r.turn for r in inputs)
         if node.op_type == "Conv":
-            side, step = constants[_weight(node, graph)].shape[-1], _attribute(node, "strides", [1])
+            side = constants[_stored(node.input[1], graph)].shape[-1]
+            step = _attribute(node, "strides", [1])
             radius += side // 2 * _attribute(node, "dilations", [1])[0] * ratio
             ratio *= step[0]
         elif node.op_type in ("Resize", "DepthToSpace"):
@@ -154,11 +155,11 @@ def _reaches(
     return found
 
 
-def _weight(node: onnx.NodeProto, graph: onnx.GraphProto) -> str:
-    """Name of a convolution's weights; quantised ones come through DequantizeLinear."""
-    name = node.input[1]
-    made = next((n for n in graph.node if name in n.output), None)
-    return name if made is None else str(made.input[0])
+def _stored(name: str, graph: onnx.GraphProto) -> str:
+    """Name of the constant that a tensor is; those in fewer bits come through some other nodes."""
+    while made := next((n for n in graph.node if name in n.output), None):
+        name = made.input[0]
+    return name
 
 
 def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
