@@ -21,7 +21,7 @@ from nst.styliser import Styliser
 
 MakeModel = Callable[..., Path]
 # Trained on reproductions that are not ours to pass on.
-_NOT_OURS = {"great-wave", "shipwreck", "the-scream"}
+_NOT_OURS = {"great-wave", "the-scream"}
 
 
 def noise(height: int = 9, width: int = 12) -> NDArray[np.uint8]:
