@@ -51,9 +51,11 @@ def export(
 
     from export.graph import build_model, check_name, model_bytes, with_facts, write_model
     from export.parity import check_parity
+    from export.rewrites import without_drift
     from nst.checkpoint import read_checkpoint
 
     net, facts = read_checkpoint(checkpoint)
+    net = without_drift(net)
     if style:
         facts = dataclasses.replace(facts, style=style)
     suffix = "".join(f"-{kind}" for kind in (precision, io) if kind not in ("fp32", "float32"))

@@ -16,12 +16,12 @@ from export.__main__ import main
 from export.graph import build_model, model_bytes
 from export.parity import check_parity
 from export.precision import stored_in_eight, stored_in_half
-from export.rewrites import ShuffledUpConv, rewritten
+from export.rewrites import UP_CONV_NORM, ShuffledUpConv, rewritten, without_drift
 from nst.checkpoint import read_checkpoint
 from nst.errors import NstError
 from nst.exported import read_exported
 from nst.network import NETWORKS, TransformNet
-from nst.network.layers import UpConv
+from nst.network.layers import ConvNorm, UpConv
 from nst.sidecar import METADATA_KEY, ModelFacts
 from nst.styliser import Styliser
 
@@ -171,6 +171,24 @@ def test_rewriting_is_exact_and_leaves_the_network_as_it_is(name: str, photo_ski
         torch.testing.assert_close(other(photo), net(photo))
     assert not any(isinstance(m, UpConv) for m in other.modules())
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+@torch.no_grad()
+def test_weights_that_drifted_make_no_noise_of_a_flat_picture() -> None:
+    torch.manual_seed(0)
+    net = TransformNet("standard", width=8, blocks=1).eval()
+    for name in net.norm_parameters:  # what is left of a flat picture comes of their shifts
+        net.get_parameter(name).copy_(torch.randn_like(net.get_parameter(name)))
+    for module in net.modules():
+        if isinstance(module, ConvNorm) and isinstance(up := module[0], UpConv):
+            up.weight *= 1000
+    grey, photo = torch.full((1, 3, 203, 301), 0.3), torch.rand(1, 3, 64, 96)
+    other = without_drift(net)
+    deviations = [n(grey).std((2, 3)).max() for n in (net, other)]
+    assert deviations[0] > 20 * deviations[1]
+    torch.testing.assert_close(other(photo), net(photo), rtol=0, atol=2e-3)
+    assert other.body[-2][0].weight.flatten(1).norm(dim=1).max() < UP_CONV_NORM + 1e-3
+    torch.testing.assert_close(without_drift(other).state_dict(), other.state_dict())
 
 
 class Wrong(nn.Module):
