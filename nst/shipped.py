@@ -21,7 +21,8 @@ _GRAIN = {
     "paper-cut": 0.03,
     "starry-night": 0.04,
 }
-"""What suits a style by eye; see `nst.grain`. The Scream's long strokes are better without."""
+"""What suits a style by eye; see `nst.grain`. The Scream's long strokes and the shipwreck's smooth
+skies are better without."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from nst.styliser import Styliser
 
 MakeModel = Callable[..., Path]
 # Trained on reproductions that are not ours to pass on.
-_NOT_OURS = {"great-wave", "the-scream"}
+_NOT_OURS = {"great-wave", "shipwreck", "the-scream"}
 
 
 def noise(height: int = 9, width: int = 12) -> NDArray[np.uint8]:
@@ -99,6 +99,12 @@ def test_what_is_shipped_runs_and_is_whole() -> None:
         assert style.facts.style_licence
         assert style.facts.steps > 0
         assert style.facts.held_out.keys() >= {"total", "content", "style"}
+
+
+def test_every_style_has_a_live_network_and_all_take_12_mb_together() -> None:
+    styles = shipped.styles()
+    assert {s.name for s in styles if s.network == "live"} == {s.name for s in styles}
+    assert sum(style.path.stat().st_size for style in styles) <= 12e6
 
 
 def test_the_default_style_is_compared_on_the_real_loss_network(tmp_path: Path) -> None:
