@@ -22,7 +22,6 @@ from nst.images import Picture, load
 from nst.styliser import Styliser
 
 MakeModel = Callable[..., Path]
-_NOT_OURS = {"great-wave", "shipwreck", "the-scream"}
 
 
 def noise(height: int = 9, width: int = 12, channels: int = 3) -> NDArray[np.uint8]:

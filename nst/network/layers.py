@@ -61,7 +61,7 @@ def _eps(conv: nn.Conv2d) -> float:
 
     Where one pixel becomes four, each of them is summed up in another order: rounding, which the
     two norms of a picture of one colour enlarged to visible noise with the usual epsilon. (The
-    features of photos have variances of 13 and more there, in every shipped network.)
+    features of photos have variances of 3 and more there, in every shipped network.)
     """
     return 3e-2 if isinstance(conv, UpConv) else 1e-5
 
