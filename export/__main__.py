@@ -46,10 +46,9 @@ def export(
         allow_loss: Write fewer bits whatever they cost.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    import onnx
     from rich.console import Console
 
-    from export.graph import build_model, check_name, model_bytes, with_facts, write_model
+    from export.graph import build_model, check_name, model_bytes, write_model
     from export.parity import check_parity
     from export.rewrites import without_drift
     from nst.checkpoint import read_checkpoint
@@ -84,12 +83,9 @@ def export(
             )
             data, facts, what = variant.data, variant.facts, str(variant.cost)
         if io == "uint8":
-            from export.io import check_bytes, with_bytes
+            from export.io import as_bytes
 
-            facts = dataclasses.replace(facts, io=io)
-            made = model_bytes(with_facts(with_bytes(onnx.load_from_string(data)), facts))
-            check_bytes(data, made)
-            data = made
+            data, facts = as_bytes(data, facts)
         write_model(data, facts, target)
     print(
         f"{target}: {len(data) / 1e6:.2f} MB, style {facts.style}, from {facts.min_size} px up; "

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
+from export.graph import model_bytes, with_facts
 from nst.errors import NstError
 from nst.session import as_input
+from nst.sidecar import ModelFacts
 
 _SIZES = [(64, 64), (61, 97), (128, 75)]
+
+
+def as_bytes(data: bytes, facts: ModelFacts) -> tuple[bytes, ModelFacts]:
+    """A model that takes and gives bytes, compared with the one that it was made of.
+
+    Args:
+        data: The model with float32 input and output.
+        facts: Its facts.
+
+    Returns:
+        The variant and its facts.
+
+    Raises:
+        NstError: The two differ by more than 1/255.
+    """
+    facts = dataclasses.replace(facts, io="uint8")
+    made = model_bytes(with_facts(with_bytes(onnx.load_from_string(data)), facts))
+    check_bytes(data, made)
+    return made, facts
 
 
 def with_bytes(model: onnx.ModelProto) -> onnx.ModelProto:

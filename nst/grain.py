@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFilter
 
+from nst.images import strips
+
 # Side in pixels of the noise's patches, about the width of a stroke.
 _PATCH = 4
 # Mean deviation from the neighbourhood, in 1/255, at which half of the noise is left.
 _DETAIL = 4.0
-# Pixels worked on at once.
-_STRIP = 1 << 20
 
 
 def grained(rgb: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:
@@ -37,9 +37,7 @@ def grained(rgb: NDArray[np.uint8], amount: float) -> NDArray[np.uint8]:
     noise *= 255 * amount / (1 + (np.asarray(busy, np.float32) / _DETAIL) ** 2)
     patches = Image.fromarray(noise)
     result = np.empty_like(rgb)
-    rows = max(1, _STRIP // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
+    for top, bottom in strips(height, width):
         box = (0, top / _PATCH, width / _PATCH, bottom / _PATCH)
         smooth = patches.resize((width, bottom - top), Image.Resampling.BICUBIC, box)
         changed = rgb[top:bottom] + np.asarray(smooth)[..., None]

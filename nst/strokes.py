@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nst.colour import luminance
+from nst.images import strips
 
 Finish = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.uint8]]
-# Pixels worked on at once, of which there are several copies in floats.
-_STRIP = 1 << 20
 # Rows beyond its own that a pixel of an enlarged picture depends on.
 _REACH = 4
 
@@ -41,11 +40,8 @@ def enlarge(
     Returns:
         (H, W, 3).
     """
-    height, width = photo.shape[:2]
     result = np.empty_like(photo)
-    rows = max(1, _STRIP // width)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
+    for top, bottom in strips(*photo.shape[:2]):
         large, blurred = (_rows(pixels, photo.shape, top, bottom) for pixels in (painted, shrunk))
         sharp = photo[top:bottom].astype(np.float32) / np.float32(255)
         detail = luminance(sharp) - luminance(blurred)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nst import grain, shipped
+from nst import shipped
 from nst.cli import main
 from nst.errors import NstError
 from nst.grain import grained
@@ -45,7 +45,7 @@ def test_it_is_the_same_each_time_and_in_strips(monkeypatch: pytest.MonkeyPatch)
     rgb = half_flat()
     first = grained(rgb, 0.1)
     np.testing.assert_array_equal(grained(rgb, 0.1), first)
-    monkeypatch.setattr(grain, "_STRIP", 400)
+    monkeypatch.setattr("nst.images.picture._STRIP", 400)
     assert np.abs(grained(rgb, 0.1).astype(int) - first).max() <= 1
 
 

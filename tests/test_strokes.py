@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst import strokes
 from nst.cli import main
 from nst.colour import luminance
 from nst.errors import NstError
@@ -34,7 +33,7 @@ def photo() -> Picture:
 def test_the_painting_is_enlarged_and_the_photo_adds_its_detail(
     make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, strip: int
 ) -> None:
-    monkeypatch.setattr(strokes, "_STRIP", strip)
+    monkeypatch.setattr("nst.images.picture._STRIP", strip)
     picture = photo()
     small = resize(picture, 20)
     made = Styliser(make_model()).stylise(picture, stroke_scale=2.5)

@@ -11,6 +11,7 @@ from nst.images.picture import (
     pillow_format,
     resize,
     stretch,
+    strips,
 )
 from nst.images.reading import MAX_PIXELS, PictureSource, load
 from nst.images.writing import DEFAULT_QUALITY, encode, save
@@ -29,4 +30,5 @@ __all__ = [
     "resize",
     "save",
     "stretch",
+    "strips",
 ]

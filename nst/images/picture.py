@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,8 @@ FORMATS = {
 """The extensions that can be written, with Pillow's name of each format."""
 
 _READABLE_EXTENSIONS = {*FORMATS, ".jfif", ".bmp", ".gif", ".ppm"}
+# Pixels of a strip.
+_STRIP = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,17 @@ def stretch(picture: Picture, size: tuple[int, int]) -> Picture:
 
     alpha = None if picture.alpha is None else resized(picture.alpha)
     return replace(picture, rgb=resized(picture.rgb), alpha=alpha)
+
+
+def strips(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Where to cut a large picture for work that takes several copies of its pixels.
+
+    Yields:
+        The first row of a strip and the one after its last, from the top.
+    """
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
 
 
 def on_white(image: Image.Image) -> Image.Image:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from nst.errors import NstError
-from nst.images.picture import Picture
+from nst.images.picture import Picture, strips
 
 PictureSource: TypeAlias = "str | Path | bytes | BinaryIO | Image.Image | NDArray[np.uint8]"
 
@@ -37,9 +37,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-# Pixels of a strip of a large picture.
-_STRIP = 2**20
 
 # Pillow's limits and Python's warning filters belong to the whole process.
 _PILLOW_SETTINGS = threading.RLock()
@@ -197,10 +194,9 @@ def _normalise(image: Image.Image) -> Picture:
 def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     """The pixels, (H, W, 3), a strip at a time: Pillow's ways hold a large picture four times."""
     rgb = np.empty((image.height, image.width, 3), np.uint8)
-    rows = max(1, _STRIP // image.width)
-    for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(image.height, top + rows)))
-        rgb[top : top + rows] = np.asarray(strip.convert("RGB"))
+    for top, bottom in strips(image.height, image.width):
+        strip = image.crop((0, top, image.width, bottom))
+        rgb[top:bottom] = np.asarray(strip.convert("RGB"))
     return rgb
 
 
