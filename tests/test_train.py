@@ -5,7 +5,6 @@ import dataclasses
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -139,23 +138,6 @@ def test_resuming_another_training_is_one_clear_error(
         "--run_dir", str(unbroken / named), code=2,
     )  # fmt: skip
     assert named in done.stderr.splitlines()[-1]
-
-
-def test_ctrl_c_saves_a_checkpoint(tmp_path: Path) -> None:
-    arguments = command(tmp_path, "--run_dir", str(tmp_path / "run"), "--checkpoint_every", "1000",
-                        "--trainer.max_steps", "100000")  # fmt: skip
-    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "panels").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
-    assert list((tmp_path / "run" / "checkpoints").glob("*.ckpt"))
-    assert "--ckpt_path" in errors.splitlines()[-2]
-    assert errors.splitlines()[-1] == "train: interrupted"
 
 
 def test_divergence_ends_in_one_line_and_keeps_the_last_good_checkpoint(

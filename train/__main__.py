@@ -23,6 +23,7 @@ from nst.sidecar import CHECKPOINT_KEY
 from nst.tensors import bf16_pays, keep_freed_memory
 from train.callbacks import AverageWeights, CheckGradient, Checkpoints, CountUnreadable, Panel
 from train.data import PhotoData
+from train.ending import EndWhenAsked
 from train.module import StyleModule
 from train.progress import StyleProgress
 
@@ -130,6 +131,7 @@ class StyleCLI(LightningCLI):
             Panel(),
             CountUnreadable(),
             CheckGradient(),
+            EndWhenAsked(),
             Checkpoints(config.checkpoint_every),
         ]
         theirs = self.config_init[self.subcommand].trainer.logger

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.loggers import WandbLogger
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from nst.errors import NstError
@@ -96,7 +95,7 @@ class Checkpoints(ModelCheckpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         """Save if the training was asked to end."""
-        if isinstance(exception, (KeyboardInterrupt, SIGTERMException)):
+        if isinstance(exception, KeyboardInterrupt):
             super().on_exception(trainer, pl_module, exception)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nst.errors import NstError
+from train.ending import outlive_signals
 
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -220,6 +221,7 @@ class PhotoData(pl.LightningDataModule):
             collate_fn=collate,
             pin_memory=self.trainer.strategy.root_device.type == "cuda",
             persistent_workers=self.workers > 0,
+            worker_init_fn=outlive_signals,
             drop_last=True,
         )
 
