@@ -221,10 +221,16 @@ sys.exit(nst.cli.main(sys.argv[1:]))
 
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize(
-    ("name", "old"), [("out.mp4", False), ("out.mp4", True), ("out.gif", False), ("%d.png", False)]
+    ("name", "old", "number"),
+    [
+        ("out.mp4", False, signal.SIGINT),
+        ("out.mp4", True, signal.SIGTERM),
+        ("out.gif", False, signal.SIGTERM),
+        ("%d.png", False, signal.SIGINT),
+    ],
 )
 def test_ctrl_c_leaves_what_plays(
-    make_model: Make, make_clip: Make, tmp_path: Path, name: str, old: bool
+    make_model: Make, make_clip: Make, tmp_path: Path, name: str, old: bool, number: signal.Signals
 ) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
@@ -237,7 +243,7 @@ def test_ctrl_c_leaves_what_plays(
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     kept = folder / ("out-part.mp4" if old else name)

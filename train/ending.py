@@ -32,7 +32,9 @@ class EndWhenAsked(Callback):
         """Take the signals over; Lightning gives them back at its end."""
         if threading.current_thread() is threading.main_thread():
             for number in _ASKING:
-                signal.signal(number, self._ask)
+                # Who starts it in the background of a script wants no Ctrl-C to reach it.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked is None:

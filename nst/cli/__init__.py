@@ -8,11 +8,14 @@ left out if its values come first.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from nst import __version__
 from nst.errors import NstError, unknown
@@ -45,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, program: str) -> int:
-    """Run a command line, with bad input and Ctrl-C as one line on stderr.
+    """Run a command line, with bad input, Ctrl-C and SIGTERM as one line on stderr.
 
     Args:
         call: Takes the arguments, returns the exit code.
@@ -59,7 +62,8 @@ def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, p
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     try:
-        code = call([word for word in words if word != "--debug"])
+        with _ended_by_sigterm():
+            code = call([word for word in words if word != "--debug"])
         sys.stdout.flush()  # so that a closed pipe is met here
         return code
     except (NstError, KeyboardInterrupt) as error:
@@ -75,6 +79,20 @@ def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, p
         # Who read our output, such as `head`, has gone. Python would say so again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """What containers and clusters end a command by does what Ctrl-C does: the work is kept."""
+    free = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if not free or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _run(words: list[str]) -> int:
