@@ -7,8 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from test_train import ROOT, command
+
+from train.ending import EndWhenAsked
 
 DDP = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
 
@@ -49,3 +52,19 @@ def test_a_checkpoint_of_a_whole_step_is_saved(
     assert saved["photos"] == (2 * saved["global_step"], 0)
     assert f"--ckpt_path {last}" in errors
     assert errors.splitlines()[-1] == "train: interrupted"
+
+
+def test_who_asks_again_ends_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a step that is stuck, too; not by one signal that comes twice, as launchers pass it on."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        EndWhenAsked().on_train_start(pl.Trainer(logger=False), pl.LightningModule())
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        later = time.monotonic() + 5
+        monkeypatch.setattr("train.ending.time.monotonic", lambda: later)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
