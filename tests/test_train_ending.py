@@ -16,6 +16,7 @@ from train.ending import EndWhenAsked
 DDP = ["--trainer.devices", "2", "--trainer.strategy", "ddp"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize(
     ("number", "to_all", "devices"),
     [
