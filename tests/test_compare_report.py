@@ -142,14 +142,8 @@ def test_json_holds_everything_and_is_read_back(report: Report) -> None:
     assert found["speedup_vs_500"]["dusk"]["256"]["median"] == 2004
     assert found["peak_bytes"]["dusk"]["256"] == {"network": 1_000_000, "optimiser": 3_000_000}
     assert record["optimisers"][2]["curve"]["total"] == [9, None, 6, 5]
-    assert '"total": [ 9.0, null, 6.0, 5.0 ]' in text
+    assert '"total": [ 9, null, 6, 5 ]' in text
     assert len(record["rows"]) == 4
-
-
-def test_a_curve_has_the_digits_of_float32(report: Report) -> None:
-    first = replace(report.optimisers[0], curve=curve(1 / 3, 2e6 / 7))
-    text = to_json(replace(report, optimisers=(first,)))
-    assert '"total": [ 0.3333333, 285714.3 ]' in text
 
 
 def test_the_schema_is_documented(report: Report) -> None:

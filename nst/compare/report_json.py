@@ -33,7 +33,6 @@ SCHEMA = "nst compare"
 SCHEMA_VERSION = 1
 # A newline within the brackets: no string has one.
 _NUMBERS = r"\[\n[\s\d.,eE+-]*(?:null[\s\d.,eE+-]*)*\]"
-_SERIES = ("total", "content", "style", "tv", "seconds")
 _T = TypeVar("_T")
 
 
@@ -48,7 +47,6 @@ def to_json(report: Report) -> str:
         "johnson2016": {size: asdict(line) for size, line in JOHNSON.items()},
         "rows": [asdict(row) for row in rows(report)],
         **asdict(report),
-        "optimisers": [_short(asdict(run)) for run in report.optimisers],
     }
     text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False)
     # A number a line would make thousands of lines of the curves.
@@ -138,12 +136,6 @@ def _equivalent(standing: Standing, start: str) -> dict[str, Any] | None:
     }
 
 
-def _short(run: dict[str, Any]) -> dict[str, Any]:
-    """A run whose curve has the seven digits that float32 has, in half the characters."""
-    series = {name: [float(f"{value:.7g}") for value in run["curve"][name]] for name in _SERIES}
-    return run | {"curve": run["curve"] | series}
-
-
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
@@ -175,6 +167,6 @@ def _optimiser(record: dict[str, Any]) -> OptimiserRun:
     curve = record["curve"]
     series = {
         name: tuple(math.inf if value is None else value for value in curve[name])
-        for name in _SERIES
+        for name in ("total", "content", "style", "tv", "seconds")
     }
     return _read(OptimiserRun, record | {"curve": _read(Curve, curve | series)})
