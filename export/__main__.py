@@ -1,4 +1,4 @@
-"""The commands `python -m export CHECKPOINT -o NAME.onnx` and `python -m export web MODEL ...`."""
+"""The commands `python -m export SOURCE -o NAME.onnx` and `python -m export web MODEL ...`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from typing import Literal
 
 from nst.cli import guarded
 from nst.cli.parser import run
+from nst.errors import NstError
 
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 
 
 def export(
-    checkpoint: Path,
+    source: Path,
     output: Path | None = None,
     style: str | None = None,
     precision: Literal["fp32", "fp16-weights", "int8-weights", "fp16", "int8"] = "fp32",
@@ -31,9 +32,10 @@ def export(
     and in fewer bits only if that costs little.
 
     Args:
-        checkpoint: What a training wrote, such as runs/NAME/final.ckpt.
+        source: What a training wrote, such as runs/NAME/final.ckpt; or an exported model, not in
+            int8, to have it in another precision or with bytes.
         output: File to write; by default STYLE.onnx in the current folder, or such as
-            STYLE-int8.onnx.
+            STYLE-int8.onnx, with the source's name for STYLE if that is a model.
         style: Name of the style, if not that of the style picture's file.
         precision: fp32; fp16-weights for about half the file and fp32's pictures and speed;
             int8-weights for a third of the file, and nearly those; fp16 to compute in 16 bits,
@@ -52,14 +54,18 @@ def export(
     from export.parity import check_parity
     from export.rewrites import without_drift
     from nst.checkpoint import read_checkpoint
+    from nst.exported import read_exported
 
-    net, facts = read_checkpoint(checkpoint)
+    again = source.suffix == ".onnx"
+    net, facts = read_exported(source) if again else read_checkpoint(source)
     net = without_drift(net)
-    if style:
-        facts = dataclasses.replace(facts, style=style)
+    facts = dataclasses.replace(facts, style=style or facts.style, precision="fp32", io="float32")
     suffix = "".join(f"-{kind}" for kind in (precision, io) if kind not in ("fp32", "float32"))
-    target = output or Path(f"{facts.style}{suffix}.onnx")
+    name = source.stem if again and not style else facts.style
+    target = output or Path(f"{name}{suffix}.onnx")
     check_name(target)
+    if again and target.resolve() == source.resolve():
+        raise NstError(f"{target} would replace the model that it is made of: give another -o.")
     with Console(stderr=True).status("exporting ...") as status:
         model = build_model(net, facts)
         data = model_bytes(model)

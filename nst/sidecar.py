@@ -30,7 +30,8 @@ class ModelFacts:
         min_size: Smallest height and width in pixels that the model accepts.
         precision: "fp32", "fp16-weights", "int8-weights", "fp16" or "int8".
         precision_cost: What fewer bits than fp32 cost, as {"total": ratio of the held-out totals,
-            "psnr": mean in decibels, "lowest_psnr": ..., "photos": how many}; empty for fp32.
+            "psnr": mean in decibels, "lowest_psnr": ..., "photos": how many}; empty if it never
+            had fewer.
         io: What the model takes and gives: "float32", (N, 3, H, W) in [0, 1], or "uint8",
             (N, H, W, 3).
         backbone: Name of the loss network's weights, such as "vgg19".

@@ -30,6 +30,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained network of a shipped painting, by whose loss it can be judged."""
     torch.manual_seed(0)
     net = TransformNet(**ARGUMENTS)
+    for parameter in net.parameters():  # the exporter merges what is equal, as untrained norms are
+        parameter.data += 0.01 * torch.randn_like(parameter)
     style = shipped.find()
     assert style.style_image is not None
     facts = {
@@ -41,6 +43,45 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = {f"net.{k}": v for k, v in net.state_dict().items()}
     torch.save({"state_dict": state, "nst": facts}, path)
     return path
+
+
+def test_an_exported_model_is_a_source_too(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    direct, again = ["-o", "direct.onnx"], ["live.onnx"]
+    assert main([str(checkpoint), "-o", "live.onnx", "--style", "mine"]) == 0
+    for fewer in (["--precision", "int8"], ["--precision", "int8-weights", "--io", "uint8"]):
+        assert main([str(checkpoint), *direct, *fewer, "--style", "mine"]) == 0
+        assert main([*again, *fewer]) == 0
+        made = Path("-".join(["live", *fewer[1::2]]) + ".onnx")
+        pictures = [
+            Styliser(path, provider="cpu")(PHOTO, max_size=96) for path in (made, "direct.onnx")
+        ]
+        assert psnr(*(np.asarray(picture) for picture in pictures)) > 45
+        facts = Styliser(made).facts
+        assert (facts.style, facts.steps, facts.precision) == ("mine", 7, fewer[1])
+    # And back: what is written computes in full, with bytes or not, and tells what was lost.
+    assert main([str(made), "-o", "back.onnx"]) == 0
+    back = Styliser("back.onnx").facts
+    assert (back.precision, back.io, back.precision_cost) == (
+        "fp32",
+        "float32",
+        facts.precision_cost,
+    )
+    capsys.readouterr()
+    before = Path("live.onnx").read_bytes()
+    for words, says in (
+        (again, "would replace the model that it is made of"),
+        (["live-int8.onnx"], "is in int8: give the same model in fp32"),
+        (["none.onnx"], "no such model"),
+    ):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert says in error
+        assert error.count("\n") == 1
+    assert Path("live.onnx").read_bytes() == before
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
