@@ -48,7 +48,7 @@ def read_exported(path: str | Path) -> tuple[TransformNet, ModelFacts]:
     except Exception as error:  # whatever a foreign or damaged file makes of this
         raise NstError(
             f"{path} is no model of nst to train on ({type(error).__name__}): give an .onnx that "
-            "`python -m export` wrote, not in int8 and without --io."
+            "`python -m export` wrote, not in int8."
         ) from error
     return net.eval(), facts
 
