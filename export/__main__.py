@@ -61,7 +61,7 @@ def export(
     net = without_drift(net)
     facts = dataclasses.replace(facts, style=style or facts.style, precision="fp32", io="float32")
     suffix = "".join(f"-{kind}" for kind in (precision, io) if kind not in ("fp32", "float32"))
-    name = source.stem if again and not style else facts.style
+    name = style or (source.stem if again else facts.style)
     target = output or Path(f"{name}{suffix}.onnx")
     check_name(target)
     if again and target.resolve() == source.resolve():

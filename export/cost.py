@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,6 +46,25 @@ class Cost:
         return (
             f"{self.total:.3f} times the held-out total of fp32, and {self.psnr:.1f} dB PSNR "
             f"against it ({self.lowest_psnr:.1f} at the least) over {self.photos} photos"
+        )
+
+    def after(self, earlier: Mapping[str, float]) -> Cost:
+        """This cost and what the model had lost before, with squared errors that add up.
+
+        Args:
+            earlier: `as_facts` of that; empty if it had lost nothing.
+        """
+        if not earlier:
+            return self
+
+        def both(now: float, before: float) -> float:
+            return -10 * math.log10(10 ** (-now / 10) + 10 ** (-before / 10))
+
+        return Cost(
+            self.total * earlier["total"],
+            both(self.psnr, earlier["psnr"]),
+            both(self.lowest_psnr, earlier["lowest_psnr"]),
+            self.photos,
         )
 
     def check(self, precision: str) -> None:

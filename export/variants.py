@@ -49,7 +49,7 @@ def reduced(
 
     Args:
         model: In float32, from `build_model`.
-        facts: Its facts.
+        facts: Its facts; what it lost before counts, too.
         precision: A key of `PRECISIONS`.
         style_image: The style picture; None for that of a shipped style.
         photos: Folder of photos, of which some calibrate and others judge.
@@ -68,7 +68,7 @@ def reduced(
         made = PRECISIONS[precision](model, calibration)
         write_model(model_bytes(with_facts(made, facts)), facts, variant)
         judge = contender.yardstick.build(torch.device("cpu"), torch.float32)
-        cost = measure(full, variant, judge, held_out)
+        cost = measure(full, variant, judge, held_out).after(facts.precision_cost)
     if not allow_loss:
         cost.check(precision)
     facts = replace(facts, precision_cost=cost.as_facts())

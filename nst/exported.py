@@ -1,4 +1,4 @@
-"""The network of an exported model, to train on: what `export.rewrites` folded, unfolded."""
+"""The network of an exported model, to train on or export again: `export.rewrites` undone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_exported(path: str | Path) -> tuple[TransformNet, ModelFacts]:
         raise
     except Exception as error:  # whatever a foreign or damaged file makes of this
         raise NstError(
-            f"{path} is no model of nst to train on ({type(error).__name__}): give an .onnx that "
+            f"{path} is no model of nst ({type(error).__name__}): give an .onnx that "
             "`python -m export` wrote, not in int8."
         ) from error
     return net.eval(), facts

@@ -207,6 +207,15 @@ def test_bounds_of_a_cost() -> None:
             Cost(total, decibels, decibels, 12).check("int8")
 
 
+def test_what_was_lost_before_counts() -> None:
+    cost = Cost(1.01, 40.0, 30.0, 12)
+    assert cost.after({}) == cost
+    twice = cost.after({"total": 1.02, "psnr": 40.0, "lowest_psnr": 50.0, "photos": 12})
+    assert twice.total == pytest.approx(1.0302)
+    assert twice.psnr == pytest.approx(36.99, abs=0.01)  # twice the squared error
+    assert twice.lowest_psnr == pytest.approx(29.96, abs=0.01)
+
+
 def test_psnr() -> None:
     black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
     assert psnr(black, black) == 99
