@@ -84,3 +84,9 @@ def test_photos_get_what_suits_the_style_and_clips_none(
     assert main(words) == 0
     first = load(tmp_path / "out.gif").rgb
     assert first[14:, 18:].std(axis=(0, 1)).max() < 2
+    for number, inputs in enumerate([["photo.png", "out.gif"], ["out.gif", "photo.png"]]):
+        both = tmp_path / str(number)
+        words = [str(tmp_path / name) for name in inputs]
+        assert main(["stylise", *words, "--style", "inverse", "-o", str(both)]) == 0
+        np.testing.assert_array_equal(load(both / "photo.png").rgb, 255 - grained(rgb, 0.1))
+        assert load(both / "out.gif").rgb[14:, 18:].std(axis=(0, 1)).max() < 2

@@ -112,7 +112,8 @@ def stylise(
     options = Options(
         max_size=max_size,
         stroke_scale=stroke_scale,
-        grain=_grain(grain, style, model, moving),
+        grain=_grain(grain, style, model),
+        clip_grain=grain or 0.0,
         strength=strength,
         keep_colour=keep_colour,
         format=format,
@@ -134,7 +135,8 @@ def stylise(
     return run(jobs, work)
 
 
-def _grain(asked: float | None, style: str | None, model: str | None, moving: bool) -> float:
+def _grain(asked: float | None, style: str | None, model: str | None) -> float:
+    """That of pictures: what is asked for, or what suits the style."""
     if asked is not None:
         return asked
-    return 0.0 if model is not None or moving else shipped.find(style or "").grain
+    return 0.0 if model is not None else shipped.find(style or "").grain

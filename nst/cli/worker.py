@@ -25,12 +25,15 @@ class Options:
     """The options of `nst stylise` that say how, by their names there.
 
     Attributes:
+        grain: That of pictures.
+        clip_grain: That of clips, where it stands still.
         smooth: Strength of the smoothing of clips, or None for none.
     """
 
     max_size: int | None
     stroke_scale: float
     grain: float
+    clip_grain: float
     strength: float
     keep_colour: bool
     format: str | None
@@ -130,7 +133,7 @@ class Worker:
             stylised = network.stylise(
                 Picture(rgb, name=name),
                 stroke_scale=options.stroke_scale,
-                grain=options.grain,
+                grain=options.clip_grain,
                 strength=options.strength,
                 keep_colour=options.keep_colour,
             ).rgb
