@@ -66,6 +66,7 @@ def test_sheet(folder: Path, capsys: Any, make_model: Callable[..., Path]) -> No
     [
         (["--sheet", "none.png"], "cannot read none.png"),
         (["--sheet", "red.png", "--cell", "0"], "--cell is 0"),
+        (["--sheet", "red.png", "-o", "./red.png"], "red.png is one of the inputs"),
         (["-o", "sheet.png"], "give --sheet PHOTO"),
         (["--json", "--sheet", "red.png"], "give one of them"),
     ],

@@ -53,6 +53,10 @@ def test_sheet(
     assert load(target).size[0] > load(target).size[1]
     assert main(["sheet", str(tmp_path / "none.png"), "-o", str(target)]) == 2
     assert "none.png" in capsys.readouterr().err
+    before = Path(pictures[0]).read_bytes()
+    assert main(["sheet", *pictures, "-o", pictures[0]]) == 2
+    assert "is one of the inputs" in capsys.readouterr().err
+    assert Path(pictures[0]).read_bytes() == before
 
 
 def test_contact_sheet_places_its_pictures() -> None:

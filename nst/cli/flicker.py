@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from nst import shipped
+from nst.cli.bar import bar
 from nst.cli.targets import find_sources
 from nst.errors import NstError, unknown
 from nst.files import atomic_write
@@ -73,7 +73,7 @@ def flicker(
     with (
         atomic_write(json) if json else contextlib.nullcontext() as file,
         _takes(setting, photos) as (count, takes),
-        _progress(count) as watch,
+        bar("measuring", count) as watch,
     ):
         found = measure(takes, contenders, watch)
         if file:
@@ -156,17 +156,3 @@ def _contenders(
             smoother = functools.partial(Smoother, strength)
             found.append(Contender(f"{name}, smoothed", model, smoother))
     return found
-
-
-@contextlib.contextmanager
-def _progress(count: int) -> Iterator[Callable[[], None]]:
-    """A bar on stderr, if it is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("measuring", total=count)
-        yield lambda: bar.advance(task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nst.cli.targets import check_not_inputs
 from nst.images import load, save
 from nst.sheet import contact_sheet
 
@@ -17,6 +18,7 @@ def sheet(inputs: list[str], *, output: str, columns: int = 4, cell: int = 320) 
         columns: Pictures in a row.
         cell: Side in pixels that each picture is fitted into.
     """
+    check_not_inputs([Path(output)], map(Path, inputs))
     pictures = [load(path).rgb for path in inputs]
     labels = [Path(path).stem for path in inputs]
     save(contact_sheet(pictures, labels, columns=columns, cell=cell), output)

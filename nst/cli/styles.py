@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nst import shipped
+from nst.cli.bar import bar
+from nst.cli.targets import check_not_inputs
 from nst.errors import NstError
 from nst.images import load, save
 from nst.sheet import contact_sheet
@@ -61,13 +63,16 @@ def _write_sheet(found: list[ShippedStyle], photo: Path, target: Path, cell: int
 
     if cell < 1:
         raise NstError(f"--cell is {cell} px: give 1 or more.")
+    check_not_inputs([target], [photo])
     picture = load(photo)
     pictures, labels = [picture.rgb], [photo.name]
-    for style in found:
-        if style.full:
+    shown = [style for style in found if style.full]
+    with bar("stylise", len(shown)) as advance:
+        for style in shown:
             made = Styliser(style.path).stylise(picture, max_size=cell, grain=style.grain)
             pictures.append(made.rgb)
             labels.append(style.path.stem)
+            advance()
     rows = -(-len(pictures) // _COLUMNS)
     columns = -(-len(pictures) // rows)
     save(contact_sheet(pictures, labels, columns=columns, cell=cell), target)

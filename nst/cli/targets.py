@@ -136,11 +136,21 @@ def _check_still(job: Job, target: Path) -> None:
 
 
 def _never_inputs(jobs: list[Job]) -> list[Job]:
-    inputs = {job.source.resolve() for job in jobs if job.source}
-    for job in jobs:
-        if job.target and job.target.resolve() in inputs:
-            raise NstError(f"{job.target} is one of the inputs: write to another file or folder.")
+    inputs = [job.source for job in jobs if job.source]
+    check_not_inputs([job.target for job in jobs if job.target], inputs)
     return jobs
+
+
+def check_not_inputs(targets: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read.
+
+    Raises:
+        NstError: A target is one of the inputs.
+    """
+    read = {path.resolve() for path in inputs}
+    for target in targets:
+        if target.resolve() in read:
+            raise NstError(f"{target} is one of the inputs: write to another file or folder.")
 
 
 def _expand(text: str) -> list[Path | None]:
