@@ -72,6 +72,8 @@ def web(models: list[Path] | None = None, output: Path = Path("site")) -> None:
         raise NstError("no style comes with this nst: give exported models.")
     # The quick ones first, and of these the default style: the page opens with the first.
     entries.sort(key=lambda e: (e.facts.network != "live", e.facts.style != shipped.DEFAULT_STYLE))
+    if output.exists() and not output.is_dir():
+        raise NstError(f"{output} is a file: give a new or empty folder.")
     if output.exists() and not (output / "models.json").is_file() and any(output.iterdir()):
         raise NstError(f"{output} holds other files: give a new or empty folder.")
     with Console(stderr=True).status("fetching the runtime ...") as status:

@@ -242,6 +242,14 @@ def test_help_of_a_command(capsys: Any) -> None:
         assert option in text
 
 
+def test_what_the_system_refuses_is_one_line(here: Path, capsys: Any) -> None:
+    assert main(["stylise", "a" * 300]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("nst: error: the system refuses aaa")
+    assert "too long" in error
+    assert error.count("\n") == 1
+
+
 def test_debug_shows_the_traceback(here: Path, capsys: Any) -> None:
     assert main(["stylise", "none.png", "--debug"]) == 2
     err = capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The exported page as files, and its server."""
 
 import json
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -59,6 +60,8 @@ def test_a_page_is_replaced_and_other_folders_are_not(
     assert main(["web", str(MODEL), "-o", str(other)]) == 2
     assert "holds other files" in capsys.readouterr().err
     assert (other / "thesis.txt").read_text() == "mine"
+    assert main(["web", str(MODEL), "-o", str(other / "thesis.txt")]) == 2
+    assert "thesis.txt is a file" in capsys.readouterr().err
     assert main(["web", str(tmp_path / "no.onnx"), "-o", str(site)]) == 2
     assert "no.onnx (no such file)" in capsys.readouterr().err
 
@@ -85,6 +88,23 @@ def test_the_server_gives_the_headers_that_threads_need(runtime: Path, tmp_path:
             assert answer.headers["Content-Type"] == "text/javascript"
         assert nst(["web", str(site), "--port", str(port), "--no-open"]) == 2
         found.shutdown()
+
+
+def test_a_browser_that_leaves_is_no_error(
+    runtime: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site"
+    assert main(["web", str(MODEL), "-o", str(site)]) == 0
+    (site / "large").write_bytes(bytes(50_000_000))  # more than sockets hold
+    capfd.readouterr()
+    with server(site, 0) as found:
+        found.daemon_threads = False  # so that the end waits for them
+        Thread(target=found.serve_forever, daemon=True).start()
+        with socket.create_connection(("127.0.0.1", found.server_address[1])) as browser:
+            browser.sendall(b"GET /large HTTP/1.0\r\n\r\n")
+            browser.recv(1)
+        found.shutdown()
+    assert capfd.readouterr().err == ""
 
 
 def test_no_page_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

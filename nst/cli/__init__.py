@@ -79,6 +79,17 @@ def guarded(call: Callable[[list[str]], int], arguments: Sequence[str] | None, p
         # Who read our output, such as `head`, has gone. Python would say so again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # What no place knew better of: folders that may not be read, names too long, full disks.
+        if debug:
+            traceback.print_exc()
+        where, reason = error.filename or "something", error.strerror or error
+        print(
+            f"{program}: error: the system refuses {where} ({reason}): see that it is there, "
+            "may be used and has room.",
+            file=sys.stderr,
+        )
+        return 2
 
 
 @contextlib.contextmanager

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import http.server
+import sys
 import webbrowser
 from pathlib import Path
+from typing import Any
 
 from nst.errors import NstError
 
@@ -37,7 +39,16 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing of each request."""
 
 
-def server(site: Path, port: int) -> http.server.ThreadingHTTPServer:
+class Server(http.server.ThreadingHTTPServer):
+    """A server that says nothing of browsers that leave before they have all."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Show what went wrong, unless it is that."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+def server(site: Path, port: int) -> Server:
     """A server of a site on this machine alone; port 0 takes any that is free.
 
     Raises:
@@ -47,7 +58,7 @@ def server(site: Path, port: int) -> http.server.ThreadingHTTPServer:
         raise NstError(f"{site} holds no page: write one with python -m export web -o {site}.")
     handler = functools.partial(Handler, directory=str(site))
     try:
-        return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return Server(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
         raise NstError(f"port {port} cannot be had ({error}): give another --port.") from error
 
