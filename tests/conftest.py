@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from web_page import address, browser, page, site  # noqa: F401
 
 from nst.sidecar import METADATA_KEY, ModelFacts, sidecar_path
 

@@ -51,19 +51,26 @@ function tell({ milliseconds, backend }) {
 async function paintOne(image, naturalWidth, naturalHeight, side, key) {
   const [width, height] = fitted(naturalWidth, naturalHeight, side);
   const chosen = model();
-  if (Math.min(width, height) < chosen.min_size) {
+  const strokes = camera.running ? 1 : Number($('strokes').value);
+  const long = Math.max(1, Math.round(Math.max(width, height) / strokes));
+  const [across, down] = fitted(width, height, long);
+  if (Math.min(across, down) < chosen.min_size) {
     throw new Error(
-      `The picture comes to ${width} × ${height} pixels, and this style needs ` +
-        `${chosen.min_size} on each side: choose a larger one.`,
+      `The picture comes to ${across} × ${down} pixels, and this style needs ` +
+        `${chosen.min_size} on each side: choose a larger one${strokes > 1 ? ', or finer strokes' : ''}.`,
     );
   }
-  const rgba = pixelsOf(image, width, height, scratch);
+  const photo = { rgba: pixelsOf(image, width, height, scratch), width, height };
+  const small =
+    strokes === 1
+      ? photo
+      : { rgba: pixelsOf(image, across, down, scratch), width: across, height: down };
   // In moving pictures the grain would stand still.
   const grain = $('grain').checked && !camera.running ? chosen.grain : 0;
-  const task = { file: chosen.file, rgba, width, height, grain, ...options() };
-  const whole = `${key}/${chosen.file}/${width}x${height}/${grain}`;
+  const task = { file: chosen.file, photo, small, grain, ...options() };
+  const whole = `${key}/${chosen.file}/${width}x${height}/${across}x${down}/${grain}`;
   const done = await engine.paint({ ...task, key: whole });
-  show(rgba, done.pixels, width, height);
+  show(photo.rgba, done.pixels, width, height);
   tell(done);
 }
 
@@ -177,7 +184,7 @@ function listen() {
     $('strength-value').textContent = `${$('strength').value} %`;
     refresh();
   });
-  for (const id of ['keep', 'grain', 'size']) $(id).addEventListener('change', refresh);
+  for (const id of ['keep', 'grain', 'size', 'strokes']) $(id).addEventListener('change', refresh);
   $('camera').addEventListener('click', toggleCamera);
   $('save').addEventListener('click', save);
   $('split').addEventListener('input', () => {

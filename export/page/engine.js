@@ -20,7 +20,11 @@ export class Engine {
     };
   }
 
-  /** {file, rgba, width, height, key, strength, keepColour} to {pixels, milliseconds, backend}. */
+  /**
+   * {file, photo, small, key, strength, keepColour, grain} to {pixels, milliseconds, backend}.
+   *
+   * `photo` is {rgba, width, height}, and `small` too: what the network gets, the same or smaller.
+   */
   paint(task) {
     const id = this.#next++;
     return new Promise((resolve, reject) => {

@@ -2,6 +2,7 @@
 // answered by one with the same id: {id, ...result} or {id, error}.
 import { grained } from './grain.js';
 import { finish, toPlanes } from './pixels.js';
+import { enlarged } from './strokes.js';
 
 const here = (name) => new URL(name, import.meta.url).href;
 let runtime = null; // {ort, backend}
@@ -56,19 +57,22 @@ function backend() {
   return `wasm, ${threads} thread${threads === 1 ? '' : 's'}`;
 }
 
-async function run({ file, rgba, width, height, key, strength, keepColour, grain }) {
+async function run({ file, photo, small, key, strength, keepColour, grain }) {
   await load(file);
   const began = performance.now();
   let milliseconds = null;
   if (!painted || painted.key !== key) {
-    const count = width * height;
-    const photo = grain ? grained(rgba, width, height, grain) : rgba;
-    const image = new runtime.ort.Tensor('float32', toPlanes(photo, count), [1, 3, height, width]);
+    const { rgba, width, height } = small;
+    const varied = grain ? grained(rgba, width, height, grain) : rgba;
+    const data = toPlanes(varied, width * height);
+    const image = new runtime.ort.Tensor('float32', data, [1, 3, height, width]);
     const { stylised } = await session.run({ image });
-    painted = { key, planes: await stylised.getData() };
+    const planes = await stylised.getData();
+    // A message keeps what was one object one.
+    painted = { key, planes: small === photo ? planes : enlarged(planes, small, photo) };
     milliseconds = performance.now() - began;
   }
-  const pixels = finish(rgba, painted.planes, { strength, keepColour });
+  const pixels = finish(photo.rgba, painted.planes, { strength, keepColour });
   return { pixels, milliseconds, backend: backend() };
 }
 
