@@ -50,22 +50,13 @@ def export(
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     from rich.console import Console
 
-    from export.graph import build_model, check_name, model_bytes, write_model
+    from export.graph import build_model, model_bytes, write_model
     from export.parity import check_parity
-    from export.rewrites import without_drift
-    from nst.checkpoint import read_checkpoint
-    from nst.exported import read_exported
+    from export.source import read_source
 
-    again = source.suffix == ".onnx"
-    net, facts = read_exported(source) if again else read_checkpoint(source)
-    net = without_drift(net)
+    net, facts, name = read_source(source)
     facts = dataclasses.replace(facts, style=style or facts.style, precision="fp32", io="float32")
-    suffix = "".join(f"-{kind}" for kind in (precision, io) if kind not in ("fp32", "float32"))
-    name = style or (source.stem if again else facts.style)
-    target = output or Path(f"{name}{suffix}.onnx")
-    check_name(target)
-    if again and target.resolve() == source.resolve():
-        raise NstError(f"{target} would replace the model that it is made of: give another -o.")
+    target = _target(source, output, style or name, precision, io)
     with Console(stderr=True).status("exporting ...") as status:
         model = build_model(net, facts)
         data = model_bytes(model)
@@ -97,6 +88,18 @@ def export(
         f"{target}: {len(data) / 1e6:.2f} MB, style {facts.style}, from {facts.min_size} px up; "
         f"{what}."
     )
+
+
+def _target(source: Path, output: Path | None, name: str, precision: str, io: str) -> Path:
+    """The file to write, which is not the one that is read."""
+    from export.graph import check_name
+
+    suffix = "".join(f"-{kind}" for kind in (precision, io) if kind not in ("fp32", "float32"))
+    target = output or Path(f"{name}{suffix}.onnx")
+    check_name(target)
+    if target.resolve() == source.resolve():
+        raise NstError(f"{target} would replace the model that it is made of: give another -o.")
+    return target
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
