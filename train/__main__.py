@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import difflib
 import logging
+import os
 import re
 import sys
 import warnings
@@ -169,6 +170,9 @@ class StyleCLI(LightningCLI):
 
 def _loggers(run_dir: Path, wandb: str) -> list[Logger]:
     loggers: list[Logger] = [CSVLogger(run_dir, name="", version="")]
+    if wandb == "offline":
+        # Reports of its own errors would be sent all the same.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     if wandb != "off":
         loggers.append(WandbLogger(project="nst", save_dir=run_dir, offline=wandb == "offline"))
     return loggers
