@@ -11,7 +11,7 @@ from typing import Literal
 
 from nst.cli import guarded
 from nst.cli.parser import run
-from nst.errors import NstError
+from nst.cli.targets import check_not_inputs
 
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 
@@ -97,8 +97,7 @@ def _target(source: Path, output: Path | None, name: str, precision: str, io: st
     suffix = "".join(f"-{kind}" for kind in (precision, io) if kind not in ("fp32", "float32"))
     target = output or Path(f"{name}{suffix}.onnx")
     check_name(target)
-    if target.resolve() == source.resolve():
-        raise NstError(f"{target} would replace the model that it is made of: give another -o.")
+    check_not_inputs([target], [source])
     return target
 
 

@@ -73,7 +73,7 @@ def test_an_exported_model_is_a_source_too(
     capsys.readouterr()
     before = Path("live.onnx").read_bytes()
     for words, says in (
-        (again, "would replace the model that it is made of"),
+        (again, "is one of the inputs"),
         (["live-int8.onnx"], "is in int8: give the same model in fp32"),
         (["none.onnx"], "no such model"),
     ):

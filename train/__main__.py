@@ -218,7 +218,7 @@ def _fit(words: list[str]) -> int:
             seed_everything_default=0,
             args=words,
         )
-    except (OSError, MisconfigurationException) as error:
+    except MisconfigurationException as error:
         raise NstError(str(error)) from error
     except NstError as error:
         # From a process that decodes photos it comes with that process' whole traceback.
