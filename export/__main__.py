@@ -39,7 +39,7 @@ def export(
         style: Name of the style, if not that of the style picture's file.
         precision: fp32; fp16-weights for about half the file and fp32's pictures and speed;
             int8-weights for a third of the file, and nearly those; fp16 to compute in 16 bits,
-            too; or int8 for a third of the file, and less time on processors.
+            too; or int8 for less than half of the file, and less time on processors.
         io: float32 takes and gives (N, 3, H, W) in [0, 1]; uint8 takes and gives bytes,
             (N, H, W, 3), for apps that want no pre-processing. Such a model cannot be run in tiles.
         style_image: The style picture, by which fewer bits are judged; that of a shipped style

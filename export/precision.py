@@ -1,7 +1,12 @@
 """Variants of an exported model in fewer bits.
 
-All take and give float32, so that apps need not know. Instance norm stays in float32 in all: its
-sums over a whole picture overflow float16, and its output decides all that follows.
+All take and give float32, so that apps need not know. What stays in float32 in all:
+
+- Instance norms: their sums over a whole picture overflow float16, and their output decides all that
+  follows.
+- Up-sampling convolutions. Of a flat picture all pixels of a cell are sums of the same taps, merged
+  in other ways (`export.rewrites.ShuffledUpConv`): rounding each of these would make a grid of them,
+  which the norm after it would stretch to a picture's whole contrast.
 """
 
 from __future__ import annotations
@@ -33,9 +38,7 @@ Pixels = NDArray[np.uint8]
 def stored_in_half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelProto:
     """The model with its convolutions' weights stored in float16 and computed with in float32.
 
-    A runtime widens them once, as it folds constants when it opens the model. Those of up-sampling
-    convolutions stay: of a flat picture all pixels of a cell are sums of the same taps, merged in
-    other ways (`export.rewrites.ShuffledUpConv`), and rounding each would make a grid of them.
+    A runtime widens them once, as it folds constants when it opens the model.
 
     Args:
         model: In float32; it is not changed.
@@ -60,12 +63,12 @@ def _stored(model: onnx.ModelProto, residual_in_eight: bool) -> onnx.ModelProto:
     made = onnx.ModelProto()
     made.CopyFrom(model)
     graph = made.graph
-    shuffled = {node.input[0] for node in graph.node if node.op_type == "DepthToSpace"}
+    kept = _up_sampling(graph)
     weights = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
     narrow: dict[str, NDArray[Any]] = {}
     widening = []
     for node in graph.node:
-        if node.op_type != "Conv" or node.output[0] in shuffled:
+        if node.op_type != "Conv" or node.name in kept:
             continue
         name = node.input[1]
         wide = node.input[1] = f"{name}_wide"
@@ -86,6 +89,12 @@ def _stored(model: onnx.ModelProto, residual_in_eight: bool) -> onnx.ModelProto:
     _replace(graph, narrow, widening)
     onnx.checker.check_model(made, full_check=True)
     return made
+
+
+def _up_sampling(graph: onnx.GraphProto) -> list[str]:
+    """Names of the convolutions whose output is shuffled into pixels."""
+    shuffled = {node.input[0] for node in graph.node if node.op_type == "DepthToSpace"}
+    return [node.name for node in graph.node if node.output[0] in shuffled]
 
 
 def _replace(
@@ -115,7 +124,10 @@ def half(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelProto:
         # Weights below float16's smallest number become that: of no account beside the others.
         warnings.simplefilter("ignore")
         converted: onnx.ModelProto = convert_float_to_float16(
-            copy.deepcopy(model), keep_io_types=True, op_block_list=["InstanceNormalization"]
+            copy.deepcopy(model),
+            keep_io_types=True,
+            op_block_list=["InstanceNormalization"],
+            node_block_list=_up_sampling(model.graph),
         )
     # It leaves the casts that it adds at the end, and stale types, both of which ONNX forbids.
     OnnxModel(converted).topological_sort()
@@ -145,6 +157,7 @@ def eight_bits(model: onnx.ModelProto, photos: Sequence[Pixels]) -> onnx.ModelPr
             _Calibration(photos),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
+            nodes_to_exclude=_up_sampling(model.graph),
             per_channel=True,
             reduce_range=True,
             activation_type=QuantType.QUInt8,
