@@ -17,7 +17,6 @@ _GRAIN = {
     "cafe-terrace": 0.03,
     "great-wave": 0.025,
     "ink": 0.03,
-    "mosaic": 0.04,
     "paper-cut": 0.03,
     "starry-night": 0.04,
 }
