@@ -2,11 +2,11 @@
 
 All take and give float32, so that apps need not know. What stays in float32 in all:
 
-- Instance norms: their sums over a whole picture overflow float16, and their output decides all that
-  follows.
+- Instance norms: their sums over a whole picture overflow float16, and their output decides all
+  that follows.
 - Up-sampling convolutions. Of a flat picture all pixels of a cell are sums of the same taps, merged
-  in other ways (`export.rewrites.ShuffledUpConv`): rounding each of these would make a grid of them,
-  which the norm after it would stretch to a picture's whole contrast.
+  in other ways (`export.rewrites.ShuffledUpConv`): rounding each of these would make a grid, which
+  the norm after it would stretch to a picture's whole contrast.
 """
 
 from __future__ import annotations
