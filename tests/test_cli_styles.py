@@ -27,9 +27,13 @@ def folder(
     return tmp_path
 
 
-def test_table(folder: Path, capsys: Any) -> None:
+def test_table(folder: Path, capsys: Any, make_model: Callable[..., Path]) -> None:
+    make_model("styles/inverse-live.onnx", style="inverse", network="live")
     assert main(["styles"]) == 0
-    assert "inverse" in capsys.readouterr().out
+    names = [line.split()[1] for line in capsys.readouterr().out.splitlines() if "MB" in line]
+    assert names == ["inverse", "inverse-live"]  # each as --style takes it
+    for name in names:
+        assert main(["stylise", "red.png", "--style", name, "-o", "red-out.png"]) == 0
 
 
 def test_json(folder: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

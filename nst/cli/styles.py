@@ -84,15 +84,12 @@ def _print_table(found: list[ShippedStyle]) -> None:
     from rich.table import Table
 
     table = Table()
-    for column in ("style", "network", "size", "content", "style loss", "licence"):
-        table.add_column(column, no_wrap=column == "style")
+    for column in ("style", "size", "content", "style loss", "licence"):
+        table.add_column(column, no_wrap=column in ("style", "licence"))
     for style in found:
         losses = [style.facts.held_out.get(key) for key in ("content", "style")]
         table.add_row(
-            style.name,
-            style.network
-            + (", for motion" if style.facts.stability_weight else "")
-            + ("" if style.full else f", {style.precision}"),
+            style.path.stem,  # as --style takes it
             f"{style.path.stat().st_size / 1e6:.1f} MB",
             *("" if loss is None else f"{loss:.3f}" for loss in losses),
             style.facts.style_licence,
