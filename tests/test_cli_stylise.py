@@ -72,6 +72,16 @@ def test_the_default_name_holds_photo_and_style(here: Path) -> None:
     assert files(here) == ["a-inverse.png", "b.bmp-inverse.png", "b.bmp.png", "sub/a.png"]
 
 
+def test_networks_of_one_style_do_not_write_over_each_other(
+    here: Path, make_model: MakeModel
+) -> None:
+    make_model("styles/inverse-live.onnx", style="inverse", network="live")
+    write(here / "a.png")
+    for style in ("inverse", "inverse-live"):
+        assert main(["stylise", "a.png", "--style", style]) == 0
+    assert files(here) == ["a-inverse-live.png", "a-inverse.png", "a.png"]
+
+
 @pytest.mark.parametrize("command", ["stylise", "stylize"])
 @pytest.mark.parametrize("options", ["--max-size=6 --keep-colour", "--max_size 6 --keep_colour"])
 def test_options_and_spellings(here: Path, command: str, options: str) -> None:

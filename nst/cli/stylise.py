@@ -128,7 +128,9 @@ def stylise(
     if frames:
         jobs = [Job(frames[0], Path(output or ""), clip=True, frames=frames)]
     else:
-        jobs = prepare(sources, output, network.facts.style or network.path.stem, format)
+        # As it was asked for: the networks of one style do not write over each other's pictures.
+        label = style or network.facts.style or network.path.stem
+        jobs = prepare(sources, output, label, format)
     options.check(jobs)
     if jobs[0].target is None and sys.stdout.isatty():
         raise NstError("a picture would be printed to the terminal: redirect it, or give -o FILE.")
