@@ -89,7 +89,8 @@ def web(models: list[Path] | None = None, output: Path = Path("site")) -> None:
             shutil.rmtree(output, ignore_errors=True)
             site.rename(output)
     size = sum(p.stat().st_size for p in output.rglob("*") if p.is_file()) / 1e6
-    print(f"{output}: {len(entries)} models, {size:.0f} MB. Look at it: nst web {output}")
+    count = "1 model" if len(entries) == 1 else f"{len(entries)} models"
+    print(f"{output}: {count}, {size:.0f} MB. Look at it: nst web {output}")
 
 
 def _entry(path: Path) -> _Entry:
