@@ -20,5 +20,5 @@ def unknown(what: str, value: str, valid: Iterable[str]) -> NstError:
     """
     names = list(valid)
     near = difflib.get_close_matches(value, names, n=1)
-    hint = f"did you mean {near[0]!r}? Choose" if near else "choose"
-    return NstError(f"unknown {what} {value!r}: {hint} one of {', '.join(names)}.")
+    choose = f"did you mean {near[0]!r}? Choose" if near else "choose"
+    return NstError(f"unknown {what} {value!r}: {choose} one of {', '.join(names)}.")

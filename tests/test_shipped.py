@@ -63,6 +63,8 @@ def test_find_a_style(styles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(Styliser("wave")(noise()), 255 - noise())
     with pytest.raises(NstError, match=r"unknown style 'wav': did you mean 'wave'.*bridge, wave"):
         shipped.find("wav")
+    with pytest.raises(NstError, match=r"unknown style 'xyz': choose one of bridge, wave\.$"):
+        shipped.find("xyz")
 
 
 def test_damaged_or_no_styles(styles: Path, tmp_path: Path, monkeypatch: Any) -> None:
